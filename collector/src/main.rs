@@ -1,0 +1,2 @@
+//! The `resus` program.
+fn main() {}

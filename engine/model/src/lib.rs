@@ -1,0 +1,35 @@
+//! Which words do the rooms of the house share?
+//!
+//! This crate answers that question and computes nothing else: identifiers, interned names, time
+//! windows, spans as columns ([`SpanBatch`]), the mergeable summary of requests ([`Evidence`]),
+//! what is concluded from it ([`Diagnosis`]), and the counters of data quality ([`Quality`]).
+//! It is fully deterministic: it reads no clock, no randomness, no environment, no file, no socket.
+
+mod diagnosis;
+mod evidence;
+mod histogram;
+mod ids;
+mod names;
+mod quality;
+mod rules;
+pub mod schema;
+mod span;
+mod time;
+
+pub use diagnosis::{
+    Candidate, Component, Counts, Dendrogram, Diagnosis, EntryFinding, EntryState, ExemplarText,
+    FailureKind, Level, Merge, Presence, Signature, Suspect, Verdict, WhyNoVerdict,
+};
+pub use evidence::{
+    AttributeRow, AttributeValue, ClassKey, Edge, EdgeKey, EntryOperation, Evidence, Exactness,
+    Exemplar, ExemplarSpan, Marginal, MarginalKey, MarginalKind, NameTable, OperationKey,
+    OperationStats, Outcome, PathClass, Peer, PeerKey, Production, ProductionKey, Role, Second,
+    Shape, ShapeNode, Tally,
+};
+pub use histogram::{Bucket, Histogram};
+pub use ids::{ParseIdError, SpanId, TraceId};
+pub use names::{Interner, Name};
+pub use quality::{Quality, SkipReason};
+pub use rules::{ClientErrors, Fingerprint, Rules};
+pub use span::{Kind, Link, SpanBatch, SpanRow, Status};
+pub use time::Window;
