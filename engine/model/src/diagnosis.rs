@@ -125,8 +125,26 @@ pub struct Presence {
     pub p_value: f64,
     /// Distinct entry operations among the failed requests with the component.
     pub failing_entries: u64,
-    /// Failed requests whose error began at this component.
+    /// Failed requests whose failure began at this component: its spans failed and none of their
+    /// children did, or they called a set of children that healthy requests never showed.
     pub origins: u64,
+    /// The part that goes with the failures most closely; `score` is the mean of the coefficient of
+    /// the whole and that of this part. `None` at levels that have no parts.
+    pub closest: Option<ClosestPart>,
+}
+
+/// A part of a component that goes with the failures.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClosestPart {
+    /// The operation; `None` for the set of failed requests whose failure began at the component.
+    pub operation: Option<String>,
+    /// Its 2×2 table over raw counts.
+    pub counts: Counts,
+    /// Failing share with the part less that without it, in points of share.
+    pub effect: f64,
+    /// One-sided Fisher exact p-value of its table, times the number of parts that it is the closest
+    /// of (Bonferroni), at most 1.
+    pub p_value: f64,
 }
 
 /// A component that may be to blame.

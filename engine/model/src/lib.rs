@@ -5,6 +5,7 @@
 //! what is concluded from it ([`Diagnosis`]), and the counters of data quality ([`Quality`]).
 //! It is fully deterministic: it reads no clock, no randomness, no environment, no file, no socket.
 
+pub mod attributes;
 mod diagnosis;
 mod evidence;
 mod histogram;
@@ -17,7 +18,7 @@ mod span;
 mod time;
 
 pub use diagnosis::{
-    Candidate, Component, Counts, Dendrogram, Diagnosis, EntryFinding, EntryState, ExemplarText,
+    Candidate, ClosestPart, Component, Counts, Dendrogram, Diagnosis, EntryFinding, EntryState, ExemplarText,
     FailureKind, Level, Merge, Presence, Signature, Suspect, Verdict, WhyNoVerdict,
 };
 pub use evidence::{
