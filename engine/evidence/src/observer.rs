@@ -1,0 +1,470 @@
+//! Counts paths, fast: everything by number, into rows that grow as they are needed.
+
+use hashbrown::HashMap;
+use resus_model::{MarginalKind, Name, Outcome, Second, Tally, TraceId};
+use resus_paths::{Node, Path};
+use rustc_hash::FxBuildHasher;
+
+use crate::canonical::{EXEMPLAR_SPANS, EXEMPLARS};
+use crate::dense::Dense;
+use crate::production::Productions;
+use crate::shape::Shapes;
+use crate::windows::Windows;
+
+type FastMap<K, V> = HashMap<K, V, FxBuildHasher>;
+
+/// No entry operation, no parent.
+pub(crate) const NOBODY: u32 = u32::MAX;
+/// The parent of a true root: an edge from here is none.
+const ABOVE_ROOT: u32 = u32::MAX - 1;
+/// Shapes are cut below this depth (the set of operations is not): a fixed rule. Traces that deep
+/// are loops of one operation calling itself, told apart well enough by what is above.
+pub(crate) const SHAPE_DEPTH: u32 = 400;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct RawClass {
+    pub(crate) entry: u32,
+    pub(crate) shape: u32,
+    pub(crate) outcome: Outcome,
+    /// Sets by their numbers in [`Observer::sets`].
+    pub(crate) operations: u32,
+    pub(crate) origins: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RawEdge {
+    pub(crate) entry: u32,
+    pub(crate) parent: u32,
+    pub(crate) child: u32,
+    /// Row of (entry, child) in the operation counts.
+    pair: u32,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ClassCounts {
+    pub(crate) tally: Tally,
+    pub(crate) duration_sum: u64,
+    pub(crate) durations: Dense,
+    pub(crate) seconds: Vec<Second>,
+    pub(crate) exemplars: Vec<RawExemplar>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct RawExemplar {
+    pub(crate) hash: u64,
+    pub(crate) trace_id: TraceId,
+    pub(crate) start_unix_nano: u64,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) left_out: u32,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OperationCounts {
+    pub(crate) spans: u64,
+    pub(crate) failed: u64,
+    pub(crate) origins: u64,
+    pub(crate) masked: u64,
+    pub(crate) error_events: u64,
+    pub(crate) spans_with_error_events: u64,
+    pub(crate) exception_events: u64,
+    pub(crate) links: u64,
+    pub(crate) error_types: Vec<(Name, u64)>,
+    pub(crate) duration_sum: u64,
+    pub(crate) durations: Dense,
+    pub(crate) self_time_sum: u64,
+    pub(crate) self_times: Dense,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct EdgeCounts {
+    pub(crate) calls: u64,
+    pub(crate) failed: u64,
+    pub(crate) masked: u64,
+    pub(crate) retries: u64,
+    pub(crate) crossings: u64,
+    pub(crate) gap_sum: u64,
+    pub(crate) gaps: Dense,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PeerCounts {
+    pub(crate) calls: u64,
+    pub(crate) failed: u64,
+    pub(crate) durations: Dense,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct MarginalCounts {
+    pub(crate) tally: Tally,
+    pub(crate) durations: Dense,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct RawMarginal {
+    pub(crate) class: u32,
+    pub(crate) kind: MarginalKind,
+    pub(crate) service: Name,
+    pub(crate) namespace: Name,
+    pub(crate) value: Name,
+}
+
+/// What one window has counted.
+#[derive(Debug, Default)]
+pub(crate) struct WindowCounts {
+    pub(crate) classes: FastMap<u32, ClassCounts>,
+    pub(crate) operations: Vec<OperationCounts>,
+    pub(crate) edges: Vec<EdgeCounts>,
+    pub(crate) productions: FastMap<(u32, u32), u64>,
+    pub(crate) peers: FastMap<(u32, u32, Name), PeerCounts>,
+    pub(crate) marginals: FastMap<RawMarginal, MarginalCounts>,
+}
+
+/// Counts paths into windows.
+#[derive(Debug)]
+pub(crate) struct Observer {
+    pub(crate) shapes: Shapes,
+    pub(crate) productions: Productions,
+    pub(crate) sets: Sets,
+    class_index: FastMap<RawClass, u32>,
+    pub(crate) classes: Vec<RawClass>,
+    edge_index: FastMap<(u32, u32, u32), u32>,
+    pub(crate) edges: Vec<RawEdge>,
+    pair_index: FastMap<(u32, u32), u32>,
+    /// (entry, operation) of each row of operation counts.
+    pub(crate) pairs: Vec<(u32, u32)>,
+    pub(crate) windows: Vec<WindowCounts>,
+    buffers: Buffers,
+}
+
+#[derive(Debug, Default)]
+struct Buffers {
+    shape_of: Vec<u32>,
+    key: Vec<u32>,
+    children: Vec<u32>,
+    roots: Vec<u32>,
+    origins: Vec<u32>,
+    seen: Vec<(MarginalKind, Name, Name, Name)>,
+    places: Vec<(Name, Name, u32)>,
+    failed_children: Vec<u32>,
+}
+
+// === impl Observer ===
+
+impl Observer {
+    pub(crate) fn new(windows: &Windows) -> Self {
+        Self {
+            shapes: Shapes::default(),
+            productions: Productions::default(),
+            sets: Sets::default(),
+            class_index: FastMap::default(),
+            classes: Vec::new(),
+            edge_index: FastMap::default(),
+            edges: Vec::new(),
+            pair_index: FastMap::default(),
+            pairs: Vec::new(),
+            windows: windows.list().iter().map(|_| WindowCounts::default()).collect(),
+            buffers: Buffers::default(),
+        }
+    }
+
+    /// Counts a path into a window.
+    pub(crate) fn count(&mut self, path: &Path<'_>, window: usize) {
+        let entry = path.entry_node().map_or(NOBODY, |n| n.operation.number());
+        let shape = self.count_spans(path, entry, window);
+        let class = self.class_of(path, entry, shape);
+        let length = path.entry_node().map(Node::length_ns);
+        let counts = self.windows[window].classes.entry(class).or_default();
+        counts.tally.add(path.weight);
+        if let Some(length) = length {
+            counts.duration_sum = counts.duration_sum.saturating_add(length);
+            counts.durations.record(length);
+        }
+        count_second(&mut counts.seconds, path.start_unix_nano / 1_000_000_000, path.weight);
+        consider_exemplar(&mut counts.exemplars, path);
+        self.count_marginals(path, class, length, window);
+    }
+
+    /// Counts operations, edges, productions and peers; returns the number of the path's shape.
+    fn count_spans(&mut self, path: &Path<'_>, entry: u32, window: usize) -> u32 {
+        let nodes = path.nodes;
+        let n = nodes.len();
+        self.buffers.shape_of.clear();
+        self.buffers.shape_of.resize(n, 0);
+        self.buffers.roots.clear();
+        let mut any_failed = false;
+        for i in (0..n).rev() {
+            let node = &nodes[i];
+            any_failed |= node.failed;
+            let production = self.shape_node(nodes, i);
+            *self.windows[window].productions.entry((entry, production)).or_default() += 1;
+            if node.is_root() {
+                self.buffers.roots.push(self.buffers.shape_of[i]);
+            }
+            let parent = match node.parent {
+                NOBODY if node.orphan => NOBODY,
+                NOBODY => ABOVE_ROOT,
+                p => nodes[p as usize].operation.number(),
+            };
+            let edge = self.edge_of(entry, parent, node.operation.number());
+            let pair = self.edges[edge as usize].pair;
+            let counts = &mut self.windows[window];
+            count_operation(at(&mut counts.operations, pair), node, path);
+            if parent != ABOVE_ROOT {
+                count_edge(at(&mut counts.edges, edge), node);
+            }
+            let peer = path.mark(node).peer;
+            if !peer.is_none() && node.subtree_end as usize == i + 1 {
+                let key = (entry, node.operation.number(), peer);
+                let counts = counts.peers.entry(key).or_default();
+                counts.calls += 1;
+                counts.failed += u64::from(node.failed);
+                counts.durations.record(node.length_ns());
+            }
+        }
+        if any_failed {
+            self.count_retries(nodes, entry, window);
+        }
+        let Buffers { roots, key, .. } = &mut self.buffers;
+        self.shapes.forest(roots, key)
+    }
+
+    /// Numbers the subtree of a node, whose children are numbered already; returns its production.
+    fn shape_node(&mut self, nodes: &[Node], i: usize) -> u32 {
+        let Buffers { shape_of, key, children, .. } = &mut self.buffers;
+        let node = &nodes[i];
+        key.clear();
+        children.clear();
+        key.push(node.operation.number());
+        let mut child = i + 1;
+        while child < node.subtree_end as usize {
+            if node.depth < SHAPE_DEPTH {
+                key.push(shape_of[child]);
+            }
+            children.push(nodes[child].operation.number());
+            child = nodes[child].subtree_end as usize;
+        }
+        shape_of[i] = self.shapes.number(key);
+        self.productions.number(node.operation.number(), children)
+    }
+
+    fn edge_of(&mut self, entry: u32, parent: u32, child: u32) -> u32 {
+        let Self { edge_index, edges, pair_index, pairs, .. } = self;
+        *edge_index.entry((entry, parent, child)).or_insert_with(|| {
+            let pair = *pair_index.entry((entry, child)).or_insert_with(|| {
+                pairs.push((entry, child));
+                count_of(pairs) - 1
+            });
+            edges.push(RawEdge { entry, parent, child, pair });
+            count_of(edges) - 1
+        })
+    }
+
+    /// A call that repeats a failed one of the same parent to the same operation is a retry.
+    fn count_retries(&mut self, nodes: &[Node], entry: u32, window: usize) {
+        for i in 0..nodes.len() {
+            self.buffers.failed_children.clear();
+            let mut child = i + 1;
+            while child < nodes[i].subtree_end as usize {
+                let operation = nodes[child].operation.number();
+                if self.buffers.failed_children.contains(&operation) {
+                    let edge = self.edge_of(entry, nodes[i].operation.number(), operation);
+                    at(&mut self.windows[window].edges, edge).retries += 1;
+                } else if nodes[child].failed {
+                    self.buffers.failed_children.push(operation);
+                }
+                child = nodes[child].subtree_end as usize;
+            }
+        }
+    }
+
+    fn class_of(&mut self, path: &Path<'_>, entry: u32, shape: u32) -> u32 {
+        let origins = &mut self.buffers.origins;
+        origins.clear();
+        if path.outcome == Outcome::Failed || path.outcome == Outcome::Unknown {
+            let failing = path.nodes.iter().filter(|n| n.origin);
+            origins.extend(failing.map(|n| n.operation.number()));
+        }
+        let origins = self.sets.number(origins);
+        let deep = path.nodes.iter().any(|n| n.depth > SHAPE_DEPTH);
+        let operations = if deep {
+            let key = &mut self.buffers.key;
+            key.clear();
+            key.extend(path.nodes.iter().map(|n| n.operation.number()));
+            self.sets.number(key)
+        } else {
+            // The shape tells them.
+            Sets::EMPTY
+        };
+        let class = RawClass { entry, shape, outcome: path.outcome, operations, origins };
+        let Self { class_index, classes, .. } = self;
+        *class_index.entry(class).or_insert_with(|| {
+            classes.push(class);
+            count_of(classes) - 1
+        })
+    }
+
+    fn count_marginals(&mut self, path: &Path<'_>, class: u32, length: Option<u64>, window: usize) {
+        let Buffers { seen, places, .. } = &mut self.buffers;
+        seen.clear();
+        places.clear();
+        for node in path.nodes {
+            let name = path.vocabulary.operation(node.operation);
+            insert(places, (name.service, name.namespace, node.resource));
+        }
+        make_distinct(places);
+        for &mut (service, namespace, resource) in places {
+            let resource = path.vocabulary.resources[resource as usize];
+            for (kind, value) in [
+                (MarginalKind::Instance, resource.instance),
+                (MarginalKind::Version, resource.version),
+                (MarginalKind::Host, resource.host),
+            ] {
+                if !value.is_none() {
+                    insert(seen, (kind, service, namespace, value));
+                }
+            }
+        }
+        make_distinct(seen);
+        let marginals = &mut self.windows[window].marginals;
+        for &(kind, service, namespace, value) in &*seen {
+            let key = RawMarginal { class, kind, service, namespace, value };
+            let counts = marginals.entry(key).or_default();
+            counts.tally.add(path.weight);
+            if let Some(length) = length {
+                counts.durations.record(length);
+            }
+        }
+    }
+}
+
+/// Below this length, looking through a list is faster than sorting it.
+const FEW: usize = 64;
+
+/// Adds a member to a list that is distinct while it is short: see [`make_distinct`].
+fn insert<T: PartialEq>(list: &mut Vec<T>, member: T) {
+    if list.len() >= FEW || !list.contains(&member) {
+        list.push(member);
+    }
+}
+
+/// Drops the repeats that [`insert`] let pass, so that thousands of instances take no square time.
+fn make_distinct<T: Ord>(list: &mut Vec<T>) {
+    if list.len() > FEW {
+        list.sort_unstable();
+        list.dedup();
+    }
+}
+
+fn count_operation(counts: &mut OperationCounts, node: &Node, path: &Path<'_>) {
+    counts.spans += 1;
+    let length = node.length_ns();
+    counts.duration_sum = counts.duration_sum.saturating_add(length);
+    counts.durations.record(length);
+    counts.self_time_sum = counts.self_time_sum.saturating_add(node.self_time_ns);
+    counts.self_times.record(node.self_time_ns);
+    if node.error_events > 0 {
+        counts.error_events += u64::from(node.error_events);
+        counts.spans_with_error_events += 1;
+    }
+    counts.exception_events += u64::from(node.exception_events);
+    if node.failed {
+        counts.failed += 1;
+        counts.origins += u64::from(node.origin);
+        counts.masked += u64::from(node.masked);
+        let error_type = path.mark(node).error_type;
+        if !error_type.is_none() {
+            match counts.error_types.iter_mut().find(|(name, _)| *name == error_type) {
+                Some((_, n)) => *n += 1,
+                None => counts.error_types.push((error_type, 1)),
+            }
+        }
+    }
+    counts.links += u64::from(path.mark(node).links);
+}
+
+fn count_edge(counts: &mut EdgeCounts, node: &Node) {
+    counts.calls += 1;
+    counts.failed += u64::from(node.failed);
+    counts.masked += u64::from(node.masked);
+    if let Some(gap) = node.gap_ns {
+        counts.crossings += 1;
+        counts.gap_sum = counts.gap_sum.saturating_add(gap);
+        counts.gaps.record(gap);
+    }
+}
+
+fn count_second(seconds: &mut Vec<Second>, second: u64, weight: u64) {
+    let at = match seconds.binary_search_by_key(&second, |s| s.second) {
+        Ok(at) => at,
+        Err(at) => {
+            seconds.insert(at, Second { second, tally: Tally::default() });
+            at
+        }
+    };
+    seconds[at].tally.add(weight);
+}
+
+/// Keeps the path if its trace is among those of smallest hash.
+fn consider_exemplar(kept: &mut Vec<RawExemplar>, path: &Path<'_>) {
+    let key = (path.trace_id.mix(), path.trace_id);
+    let at = kept.partition_point(|e| (e.hash, e.trace_id) < key);
+    if at >= EXEMPLARS {
+        return;
+    }
+    kept.truncate(EXEMPLARS - 1);
+    let shown = path.nodes.len().min(EXEMPLAR_SPANS);
+    kept.insert(
+        at,
+        RawExemplar {
+            hash: key.0,
+            trace_id: key.1,
+            start_unix_nano: path.start_unix_nano,
+            nodes: path.nodes[..shown].to_vec(),
+            left_out: count_of(&path.nodes[shown..]),
+        },
+    );
+}
+
+fn at<T: Default>(rows: &mut Vec<T>, i: u32) -> &mut T {
+    let i = i as usize;
+    if i >= rows.len() {
+        rows.resize_with(i + 1, T::default);
+    }
+    &mut rows[i]
+}
+
+fn count_of<T>(rows: &[T]) -> u32 {
+    u32::try_from(rows.len()).expect("fewer than 2^32 rows fit in memory")
+}
+
+/// Numbers sets of operations.
+#[derive(Debug)]
+pub(crate) struct Sets {
+    index: FastMap<Box<[u32]>, u32>,
+    pub(crate) list: Vec<Box<[u32]>>,
+}
+
+impl Default for Sets {
+    fn default() -> Self {
+        Self { index: FastMap::default(), list: vec![Box::default()] }
+    }
+}
+
+impl Sets {
+    pub(crate) const EMPTY: u32 = 0;
+
+    fn number(&mut self, members: &mut Vec<u32>) -> u32 {
+        if members.is_empty() {
+            return Self::EMPTY;
+        }
+        members.sort_unstable();
+        members.dedup();
+        if let Some(&found) = self.index.get(members.as_slice()) {
+            return found;
+        }
+        let id = count_of(&self.list);
+        self.list.push(members.as_slice().into());
+        self.index.insert(members.as_slice().into(), id);
+        id
+    }
+}
