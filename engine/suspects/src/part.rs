@@ -1,0 +1,95 @@
+//! Which part of a component goes with the failures most closely?
+//!
+//! A service may be on nearly every path while one operation of it is on the failing ones alone, and
+//! services that always occur together are told apart by their operations or by where failures
+//! began. So a component is judged by the mean of two coefficients: that of the component as a whole,
+//! and that of its closest part. A part is an operation of it, or the set of failed requests whose
+//! failure began at it. The whole counts as much as the part because the best of many operations is
+//! close by chance more easily than the only one.
+//!
+//! An operation that mostly stands for the caller's side of a call (a client span with a server span
+//! in another service below) is no part of the caller: it goes with the callee's failures.
+
+use resus_model::{Component, Counts, Level, Tally};
+
+use crate::align::Aligned;
+use crate::label::Split;
+use crate::presence::{Column, Counted};
+
+/// A part of a component.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// Its operation; `None` for the failed requests whose failure began at the component.
+    pub operation: Option<String>,
+    /// Requests with it.
+    pub with: Split,
+}
+
+impl Part {
+    /// Failed requests whose failure began at a component.
+    pub(crate) fn origin(failed: u64) -> Self {
+        // Weights are of no concern to coefficients.
+        let failed = Tally { n: failed, ..Tally::default() };
+        Self { operation: None, with: Split { failed, passed: Tally::default() } }
+    }
+
+    /// The 2×2 table of raw counts.
+    pub(crate) fn counts(&self, total: &Split) -> Counts {
+        crate::presence::table(&self.with, total, |t| t.n)
+    }
+}
+
+/// Fills the parts of services or operations.
+pub(crate) fn fill(
+    columns: &mut [Column],
+    aligned: &Aligned<'_>,
+    counted: &Counted,
+    level: Level,
+) {
+    for column in columns.iter_mut() {
+        column.parts.push(Part::origin(column.origins));
+    }
+    if level != Level::Service {
+        for column in columns {
+            let operation = column.component.operation.clone();
+            column.parts.push(Part { operation, with: column.with });
+        }
+        return;
+    }
+    let mut with = vec![Split::default(); aligned.operations.len()];
+    for row in &counted.rows {
+        for &o in &aligned.now.evidence.classes[row.class].key.operations {
+            with[aligned.now.operations[o as usize] as usize].merge(row.split);
+        }
+    }
+    let calling = calling(aligned);
+    for (o, with) in with.into_iter().enumerate() {
+        if with == Split::default() || calling[o] {
+            continue;
+        }
+        let (service, namespace, operation) = aligned.operations[o];
+        let found = columns.binary_search_by(|c| {
+            let Component { service: s, namespace: n, .. } = &c.component;
+            (s.as_str(), n.as_str()).cmp(&(service, namespace))
+        });
+        if let Ok(at) = found {
+            columns[at].parts.push(Part { operation: Some(operation.to_owned()), with });
+        }
+    }
+}
+
+/// Operations (global numbers) that mostly stand for the caller's side of a call.
+fn calling(aligned: &Aligned<'_>) -> Vec<bool> {
+    let view = &aligned.now;
+    let mut crossings = vec![0_u64; aligned.operations.len()];
+    let mut spans = vec![0_u64; aligned.operations.len()];
+    for edge in &view.evidence.edges {
+        if let Some(parent) = edge.key.parent {
+            crossings[view.operations[parent as usize] as usize] += edge.crossings;
+        }
+    }
+    for stats in &view.evidence.operation_stats {
+        spans[view.operations[stats.operation as usize] as usize] += stats.spans;
+    }
+    crossings.iter().zip(&spans).map(|(&c, &s)| c * 2 > s).collect()
+}
