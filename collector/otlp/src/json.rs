@@ -1,0 +1,232 @@
+//! OTLP JSON: one object in, spans as columns out.
+//!
+//! serde_json walks the text once; hand-written visitors push each span into the batch as soon as it
+//! is read. Keys may come in any order, unknown keys are ignored, null is the same as a missing key.
+//! What is found in the wild and is not OTLP (base64 ids, snake_case keys, enum names and so on)
+//! is read and counted.
+
+mod attributes;
+mod object;
+mod path;
+mod scalar;
+mod spans;
+mod top;
+
+use resus_model::{Quality, SpanBatch, SpanRow};
+use serde::de::{DeserializeSeed as _, IgnoredAny};
+
+use self::attributes::Ranks;
+use self::path::Path;
+use self::spans::{EventMarks, Sender};
+pub(crate) use self::top::Seen;
+use crate::tally::Tally;
+
+/// Why a text is not OTLP JSON.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("decode OTLP JSON at byte {offset}{}{path}: {message}", if path.is_empty() { "" } else { ", " })]
+pub struct JsonError {
+    /// Where in the text, in bytes from its beginning.
+    pub offset: usize,
+    /// The field, as far as it is known: `resourceSpans[3].scopeSpans[0].spans[7].startTimeUnixNano`.
+    pub path: String,
+    /// What was found and what was expected.
+    pub message: String,
+    /// What kind of fault it is.
+    pub kind: JsonErrorKind,
+}
+
+/// What is wrong with a JSON text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JsonErrorKind {
+    /// It ends in the middle of a value.
+    Truncated,
+    /// It is not JSON.
+    Syntax,
+    /// It is JSON, but a value has the wrong type.
+    Type,
+    /// Lists or objects are nested deeper than 127 levels.
+    Depth,
+}
+
+/// Decodes one JSON object (`TracesData`, which is the same as `ExportTraceServiceRequest`) and
+/// appends its spans to a batch; gives how many it appended.
+///
+/// Read too: a list of such objects, the answers of Tempo (`trace`, `batches`) and Jaeger (`result`).
+/// Spans without an id, a start or an end are left out and counted in [`Quality::skipped`] with an
+/// example of where, what OTLP does not allow in [`Quality::lenient`]; nothing else of `quality` is
+/// touched. A span without a name is called `unknown`, a service without one `unknown_service`.
+///
+/// # Errors
+/// When the text is not JSON, is cut off, or a value has the wrong type. The batch is then as it
+/// was, but for names that no span uses, and so is `quality`.
+pub fn decode_json(
+    text: &[u8],
+    batch: &mut SpanBatch,
+    quality: &mut Quality,
+) -> Result<usize, JsonError> {
+    let before = batch.len();
+    let mut tally = Tally::default();
+    let links = batch.links.len();
+    let (consumed, _) = decode_prefix(text, batch, &mut tally, None)?;
+    if let Some(at) = text[consumed..].iter().position(|b| !b.is_ascii_whitespace()) {
+        truncate(batch, before, links);
+        return Err(JsonError {
+            offset: consumed + at,
+            path: String::new(),
+            message: "found more text behind the object, expected its end".to_owned(),
+            kind: JsonErrorKind::Syntax,
+        });
+    }
+    tally.drain_into(quality);
+    Ok(batch.len() - before)
+}
+
+/// Decodes the value at the beginning of a text; gives how many bytes it took and what it was. After an error
+/// batch and tally are as they were.
+pub(crate) fn decode_prefix<'b>(
+    text: &[u8],
+    batch: &'b mut SpanBatch,
+    tally: &'b mut Tally,
+    origin: Option<Origin<'b>>,
+) -> Result<(usize, Seen), JsonError> {
+    let (rows, links, counts) = (batch.len(), batch.links.len(), tally.counts());
+    let mut decoder = Decoder {
+        batch,
+        tally,
+        path: Path::default(),
+        value: String::new(),
+        row: SpanRow::new(),
+        span_ranks: Ranks::NONE,
+        resource: Sender::default(),
+        resource_ranks: Ranks::NONE,
+        event: EventMarks::default(),
+        seen: Seen::default(),
+        origin,
+    };
+    let mut json = serde_json::Deserializer::from_slice(text);
+    match top::Top(&mut decoder).deserialize(&mut json) {
+        Ok(()) => Ok((json.into_iter::<IgnoredAny>().byte_offset(), decoder.seen)),
+        Err(error) => {
+            let error = JsonError::new(text, &error, &decoder.path);
+            truncate(decoder.batch, rows, links);
+            decoder.tally.restore(counts);
+            Err(error)
+        }
+    }
+}
+
+/// Where a text comes from: a file's name, and the offset in it at which the text begins.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Origin<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) offset: u64,
+}
+
+/// What is being read and where it goes. There is one row, one value, one resource at a time.
+struct Decoder<'b> {
+    batch: &'b mut SpanBatch,
+    tally: &'b mut Tally,
+    path: Path,
+    /// The text of the attribute value read last.
+    value: String,
+    /// The span being read; times and ids come in when it is complete.
+    row: SpanRow,
+    span_ranks: Ranks,
+    resource: Sender,
+    resource_ranks: Ranks,
+    event: EventMarks,
+    seen: Seen,
+    origin: Option<Origin<'b>>,
+}
+
+impl JsonError {
+    fn new(text: &[u8], error: &serde_json::Error, path: &Path) -> Self {
+        let whole = error.to_string();
+        let position = format!(" at line {} column {}", error.line(), error.column());
+        let message = whole.strip_suffix(&position).unwrap_or(&whole);
+        let (kind, message) = match error.classify() {
+            _ if message == "recursion limit exceeded" => {
+                (JsonErrorKind::Depth, "found more than 127 levels of nesting, expected a few")
+            }
+            serde_json::error::Category::Eof => (JsonErrorKind::Truncated, message),
+            serde_json::error::Category::Syntax => (JsonErrorKind::Syntax, message),
+            serde_json::error::Category::Data | serde_json::error::Category::Io => {
+                (JsonErrorKind::Type, message)
+            }
+        };
+        Self {
+            offset: offset(text, error.line(), error.column()),
+            path: path.to_string(),
+            message: message.to_owned(),
+            kind,
+        }
+    }
+}
+
+/// The offset of a line (from 1) and column: serde_json's column is how many bytes of the line were read.
+fn offset(text: &[u8], line: usize, column: usize) -> usize {
+    let begin = match line {
+        0 | 1 => 0,
+        _ => memchr::memchr_iter(b'\n', text).nth(line - 2).map_or(0, |newline| newline + 1),
+    };
+    (begin + column.saturating_sub(1)).min(text.len())
+}
+
+/// Takes back all rows and links behind the given numbers.
+fn truncate(batch: &mut SpanBatch, rows: usize, links: usize) {
+    let SpanBatch {
+        names: _,
+        trace_id,
+        span_id,
+        parent_span_id,
+        flags,
+        trace_state,
+        service,
+        namespace,
+        instance,
+        version,
+        host,
+        operation,
+        kind,
+        status,
+        start_unix_nano,
+        duration_ns,
+        received_unix_nano,
+        http_status,
+        rpc_status,
+        error_type,
+        peer,
+        error_event_count,
+        exception_event_count,
+        links: all_links,
+        // Not filled here.
+        attributes: _,
+        attribute_ends: _,
+    } = batch;
+    trace_id.truncate(rows);
+    span_id.truncate(rows);
+    parent_span_id.truncate(rows);
+    flags.truncate(rows);
+    trace_state.truncate(rows);
+    service.truncate(rows);
+    namespace.truncate(rows);
+    instance.truncate(rows);
+    version.truncate(rows);
+    host.truncate(rows);
+    operation.truncate(rows);
+    kind.truncate(rows);
+    status.truncate(rows);
+    start_unix_nano.truncate(rows);
+    duration_ns.truncate(rows);
+    received_unix_nano.truncate(rows);
+    http_status.truncate(rows);
+    rpc_status.truncate(rows);
+    error_type.truncate(rows);
+    peer.truncate(rows);
+    error_event_count.truncate(rows);
+    exception_event_count.truncate(rows);
+    all_links.truncate(links);
+}
+
+#[cfg(test)]
+mod tests;
