@@ -1,0 +1,325 @@
+//! What happens in a run: load, faults, restarts, and what gets lost on the way to the file.
+//!
+//! Instants are offsets from the start of the run, in nanoseconds.
+
+use crate::{
+    latency::Latency,
+    random::Share,
+    topology::{OperationId, ServiceId, Topology},
+};
+
+/// One run of a system, complete: the same scenario gives the same spans, byte for byte.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scenario {
+    /// Short, as a user would type it.
+    pub name: String,
+    /// Decides everything that is left to chance.
+    pub seed: u64,
+    /// The start of the run, nanoseconds since the Unix epoch.
+    pub start_unix_nano: u64,
+    /// Who there is.
+    pub topology: Topology,
+    /// The requests that come in.
+    pub load: Load,
+    /// Time on the wire, each way, between services.
+    pub network: Latency,
+    /// What is broken; at most 64.
+    pub faults: Vec<Fault>,
+    /// What is restarted.
+    pub restarts: Vec<Restart>,
+    /// In how many runs of any operation something unrelated goes wrong.
+    pub noise: Share,
+    /// How many of the errors that have a caller are handled on their way to the entry, by a
+    /// caller chosen at random: its span and all above it are not failed.
+    pub masking: Share,
+    /// What is kept at the head.
+    pub sampling: Sampling,
+    /// What goes wrong between exporter and file.
+    pub collection: Collection,
+    /// How many values the attribute `tenant` of entry spans has; 0 for no such attribute.
+    pub tenants: u32,
+    /// Spans a batch; at least 1.
+    pub batch_rows: usize,
+}
+
+/// Requests as a Poisson process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Load {
+    /// Mean time between arrivals, nanoseconds.
+    pub mean_gap_ns: u64,
+    /// No arrivals after so many.
+    pub requests: u64,
+    /// No arrivals after this offset.
+    pub until: u64,
+    /// Which entry operations are asked for; the first holds from offset 0.
+    pub mixes: Vec<Mix>,
+}
+
+/// From some time on, entry operations are chosen by these weights.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mix {
+    /// Offset from which it holds.
+    pub from: u64,
+    /// Entry operations with their weights.
+    pub weights: Vec<(OperationId, u32)>,
+}
+
+/// Something that can be broken or restarted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Component {
+    /// All of a service.
+    Service(ServiceId),
+    /// One replica of a service, counted from 0.
+    Instance(ServiceId, u32),
+    /// One operation, in all replicas.
+    Operation(OperationId),
+}
+
+/// A fault that shows when certain components meet in one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// 1 to 4 components. It shows wherever a request runs one of them after it has been at all the
+    /// others.
+    pub trigger: Vec<Component>,
+    /// Offset at which it begins.
+    pub from: u64,
+    /// Offset at which it ends by itself.
+    pub until: u64,
+    /// How many of the requests in which the components meet are hit.
+    pub share: Share,
+    /// What happens then.
+    pub effect: Effect,
+    /// A restart of any of these, or of the service that one belongs to, cures it for good; usually
+    /// the trigger. Empty for a fault that no restart cures.
+    pub cured_by: Vec<Component>,
+}
+
+/// What a fault does to the run of an operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// It fails, at any stage of its work; callers fail too unless one handles it
+    /// ([`Scenario::masking`]).
+    Error {
+        /// The exception.
+        error_type: String,
+    },
+    /// It fails and its caller always handles that. Nothing happens where there is no caller.
+    MaskedError {
+        /// The exception.
+        error_type: String,
+    },
+    /// It takes longer.
+    Delay {
+        /// By so much.
+        extra: Latency,
+    },
+    /// It answers at once and well, without calling anybody: a part of the trace is missing.
+    EarlyReturn,
+}
+
+/// A restart. Requests that are already inside finish; new ones fail at once until it is done.
+///
+/// While a service restarts its callers are refused: there are client spans without a server span,
+/// and no trace where it is the entry. While an operation restarts its process answers for it: a
+/// failed server span. While an instance restarts the other replicas of its service take over, if
+/// there are any. Instances that were restarted come back under a new identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Restart {
+    /// What is restarted.
+    pub component: Component,
+    /// Offset at which it begins.
+    pub at: u64,
+    /// How long it takes, nanoseconds.
+    pub takes: u64,
+}
+
+/// Head sampling by consistent probability, as OpenTelemetry's `tracestate` (`ot=th:`) tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sampling {
+    /// How many requests are kept; `None` for all of them, without a word in `tracestate`.
+    pub share: Option<Share>,
+    /// Entry operations with a share of their own.
+    pub by_entry: Vec<(OperationId, Share)>,
+}
+
+/// What goes wrong between exporter and file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Collection {
+    /// Spans that get lost.
+    pub lost: Share,
+    /// Spans that are sent once more, [`Collection::RESEND_NS`] later.
+    pub duplicated: Share,
+    /// Clocks of hosts are off by a constant of at most so much either way, nanoseconds.
+    pub clock_skew_ns: u64,
+}
+
+impl Collection {
+    /// Nothing goes wrong.
+    pub const PERFECT: Self = Self { lost: Share::ZERO, duplicated: Share::ZERO, clock_skew_ns: 0 };
+
+    /// After 5 s without an answer exporters send a batch again.
+    pub const RESEND_NS: u64 = 5_000_000_000;
+}
+
+impl Sampling {
+    /// Everything is kept.
+    pub const ALL: Self = Self { share: None, by_entry: Vec::new() };
+}
+
+/// Why a scenario can't be run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ScenarioError {
+    /// There is nothing to ask for.
+    #[error("mix {mix} of the load has no entry operation of a weight above 0")]
+    EmptyMix {
+        /// Zero-based place of the mix.
+        mix: usize,
+    },
+    /// The first mix has to hold from the start and each next from later on.
+    #[error("mix {mix} of the load begins at {from} ns: mixes begin at 0 and ascend")]
+    MixOrder {
+        /// Zero-based place of the mix.
+        mix: usize,
+        /// Its offset.
+        from: u64,
+    },
+    /// Requests can't all come at once.
+    #[error("the mean time between arrivals is 0 ns, at least 1 is needed")]
+    NoGap,
+    /// Virtual time would overflow.
+    #[error("the run ends beyond the year 2262")]
+    TooLate,
+    /// A request can't begin where there are no spans.
+    #[error("entry operation {operation} is of a service that emits no spans")]
+    SilentEntry {
+        /// Its name.
+        operation: String,
+    },
+    /// An identifier of another topology.
+    #[error("{what} names a service, replica or operation that the topology does not have")]
+    Unknown {
+        /// Where.
+        what: &'static str,
+    },
+    /// Faults have 1 to 4 components in their trigger.
+    #[error("fault {fault} is triggered by {found} components: 1 to 4 are possible")]
+    Trigger {
+        /// Zero-based place of the fault.
+        fault: usize,
+        /// Components in its trigger.
+        found: usize,
+    },
+    /// More faults than can be told apart.
+    #[error("{found} faults, at most 64 are possible")]
+    TooManyFaults {
+        /// Faults.
+        found: usize,
+    },
+    /// A kept share of nothing has no weight.
+    #[error("sampling keeps a share of 0, at least a millionth is needed")]
+    SamplesNothing,
+    /// A batch has to have a span.
+    #[error("batches of 0 spans were asked for, at least 1 is needed")]
+    NoRows,
+}
+
+impl Scenario {
+    /// Checks what types do not.
+    ///
+    /// # Errors
+    /// Says what is wrong: see [`ScenarioError`].
+    pub fn check(&self) -> Result<(), ScenarioError> {
+        let Self { topology, load, faults, restarts, sampling, batch_rows, .. } = self;
+        load.check(topology)?;
+        // A day for the last request to end.
+        let end = self.start_unix_nano.checked_add(load.until).and_then(|end| {
+            end.checked_add(86_400_000_000_000).filter(|&end| i64::try_from(end).is_ok())
+        });
+        if end.is_none() {
+            return Err(ScenarioError::TooLate);
+        }
+        if faults.len() > 64 {
+            return Err(ScenarioError::TooManyFaults { found: faults.len() });
+        }
+        for (fault, Fault { trigger, cured_by, .. }) in faults.iter().enumerate() {
+            if !(1..=4).contains(&trigger.len()) {
+                return Err(ScenarioError::Trigger { fault, found: trigger.len() });
+            }
+            if !trigger.iter().chain(cured_by).all(|c| c.exists(topology)) {
+                return Err(ScenarioError::Unknown { what: "a fault" });
+            }
+        }
+        if !restarts.iter().all(|r| r.component.exists(topology)) {
+            return Err(ScenarioError::Unknown { what: "a restart" });
+        }
+        let Sampling { share, by_entry } = sampling;
+        if share.iter().chain(by_entry.iter().map(|(_, share)| share)).any(|&s| s == Share::ZERO) {
+            return Err(ScenarioError::SamplesNothing);
+        }
+        if !by_entry.iter().all(|(id, _)| id.index() < topology.operations().len()) {
+            return Err(ScenarioError::Unknown { what: "sampling" });
+        }
+        if *batch_rows == 0 {
+            return Err(ScenarioError::NoRows);
+        }
+        Ok(())
+    }
+}
+
+impl Load {
+    fn check(&self, topology: &Topology) -> Result<(), ScenarioError> {
+        let Self { mean_gap_ns, requests: _, until: _, mixes } = self;
+        if *mean_gap_ns == 0 {
+            return Err(ScenarioError::NoGap);
+        }
+        if mixes.is_empty() {
+            return Err(ScenarioError::EmptyMix { mix: 0 });
+        }
+        for (mix, Mix { from, weights }) in mixes.iter().enumerate() {
+            let ordered = if mix == 0 { *from == 0 } else { mixes[mix - 1].from < *from };
+            if !ordered {
+                return Err(ScenarioError::MixOrder { mix, from: *from });
+            }
+            if weights.iter().all(|&(_, weight)| weight == 0) {
+                return Err(ScenarioError::EmptyMix { mix });
+            }
+            for &(id, _) in weights {
+                let Some(operation) = topology.operations().get(id.index()) else {
+                    return Err(ScenarioError::Unknown { what: "the load" });
+                };
+                if !topology.service(operation.service).instrumented {
+                    return Err(ScenarioError::SilentEntry { operation: operation.name.clone() });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Component {
+    /// True when the topology has it.
+    pub(crate) fn exists(self, topology: &Topology) -> bool {
+        match self {
+            Self::Service(service) => service.index() < topology.services().len(),
+            Self::Instance(service, replica) => {
+                topology.services().get(service.index()).is_some_and(|s| replica < s.replicas)
+            }
+            Self::Operation(operation) => operation.index() < topology.operations().len(),
+        }
+    }
+
+    /// True when a restart of this restarts the other one too.
+    #[must_use]
+    pub fn covers(self, other: Self, topology: &Topology) -> bool {
+        self == other || self == Self::Service(other.service(topology))
+    }
+
+    /// The service that it is or belongs to.
+    #[must_use]
+    pub fn service(self, topology: &Topology) -> ServiceId {
+        match self {
+            Self::Service(service) | Self::Instance(service, _) => service,
+            Self::Operation(operation) => topology.operation(operation).service,
+        }
+    }
+}
