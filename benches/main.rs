@@ -1,2 +1,29 @@
-//! Benches.
-fn main() {}
+//! How good and how fast is it, held against what a user would take instead?
+//!
+//! One program, a bench a subcommand; each prints its parameters and its figures. None is a test:
+//! figures are compared by people, in review.
+//!
+//! - `dump`: analysing a million traces against merely reading their columns.
+//! - `curve`: accuracy against false positives over the cut, for faults of 1 to 4 components.
+
+#![expect(clippy::print_stdout, reason = "printing is what a bench does")]
+
+mod curve;
+mod dump;
+mod usage;
+
+use anyhow::{Result, bail};
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["dump"] => dump::run(1_000_000),
+        ["dump", requests] => dump::run(requests.parse()?),
+        ["curve"] => curve::run(100),
+        ["curve", cases] => curve::run(cases.parse()?),
+        ["read", files @ ..] => dump::read(files),
+        ["measure", command @ ..] => usage::measure(command),
+        _ => bail!("expected one of: dump [REQUESTS], curve [CASES]"),
+    }
+}

@@ -1,0 +1,130 @@
+//! What lies behind the names that were typed? Files, globs and standard input → gathered spans.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use anyhow::{Context, Result, bail};
+use rayon::prelude::*;
+use resus_columns::Mapping;
+use resus_engine::{Gather, Gathered};
+use resus_model::{Quality, SpanBatch};
+
+use crate::options::Reading;
+use crate::output;
+
+/// Reads everything that was named.
+pub(crate) fn gather(reading: &Reading) -> Result<Gathered> {
+    reading.set_threads()?;
+    let mapping = reading.mapping()?;
+    let files = expand(&reading.files)?;
+    let gather = Mutex::new(Gather::new(reading.rules()));
+    let bar = output::progress();
+    for file in &files {
+        bar.set_message(format!("reading {}", file.display()));
+        read(file, &mapping, &gather)?;
+    }
+    bar.finish_and_clear();
+    Ok(gather.into_inner().expect("no reader panicked with the lock held").seal())
+}
+
+/// Files and globs → paths, each once, in the order typed; what a glob finds in order of name.
+fn expand(names: &[String]) -> Result<Vec<PathBuf>> {
+    let mut files: Vec<PathBuf> = Vec::new();
+    for name in names {
+        if name == "-" || Path::new(name).exists() {
+            files.push(name.into());
+            continue;
+        }
+        let pattern = glob::glob(name).with_context(|| format!("failed to read glob {name:?}"))?;
+        let before = files.len();
+        for found in pattern {
+            files.push(found.with_context(|| format!("failed to look for {name:?}"))?);
+        }
+        if files.len() == before {
+            bail!("failed to open {name}: no such file, and no file matches it as a glob");
+        }
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    files.retain(|f| seen.insert(f.clone()));
+    Ok(files)
+}
+
+fn read(file: &Path, mapping: &Mapping, gather: &Mutex<Gather>) -> Result<()> {
+    if file == Path::new("-") {
+        return read_standard_input(mapping, gather);
+    }
+    if file.is_dir() {
+        bail!("failed to read {}: it is a folder; name its files, as in '{}/*'", file.display(), file.display());
+    }
+    let mut start = [0_u8; 4];
+    let mut source = File::open(file).with_context(|| format!("failed to open {}", file.display()))?;
+    let got = read_start(&mut source, &mut start)
+        .with_context(|| format!("failed to read {}", file.display()))?;
+    if got == 0 {
+        bail!("failed to read {}: the file is empty (0 bytes)", file.display());
+    }
+    if &start == b"PAR1" {
+        return read_parquet(file, mapping, gather);
+    }
+    if file.extension().is_some_and(|e| e == "parquet") {
+        // Let the reader say what is wrong with it.
+        return read_parquet(file, mapping, gather);
+    }
+    read_json((&start[..got]).chain(source), &file.display().to_string(), gather)
+}
+
+fn read_start(source: &mut impl Read, start: &mut [u8]) -> io::Result<usize> {
+    let mut got = 0;
+    while got < start.len() {
+        match source.read(&mut start[got..]) {
+            Ok(0) => break,
+            Ok(n) => got += n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(got)
+}
+
+/// Parquet has its table of contents at the end, so from a pipe it is put into a file first.
+fn read_standard_input(mapping: &Mapping, gather: &Mutex<Gather>) -> Result<()> {
+    let mut source = io::stdin().lock();
+    let mut start = [0_u8; 4];
+    let got = read_start(&mut source, &mut start).context("failed to read standard input")?;
+    if got == 0 {
+        bail!("failed to read standard input: nothing came (0 bytes)");
+    }
+    let mut whole = (&start[..got]).chain(source);
+    if &start == b"PAR1" {
+        let mut spool = tempfile::NamedTempFile::new().context("failed to make a spool file")?;
+        io::copy(&mut whole, &mut spool).context("failed to spool standard input")?;
+        return read_parquet(spool.path(), mapping, gather);
+    }
+    read_json(whole, "standard input", gather)
+}
+
+fn read_parquet(file: &Path, mapping: &Mapping, gather: &Mutex<Gather>) -> Result<()> {
+    let file = resus_columns::open(file, mapping)?;
+    (0..file.parts()).into_par_iter().try_for_each(|part| {
+        let mut quality = Quality::default();
+        let batch = file.read(part, &mut quality)?;
+        push(gather, &batch, &quality);
+        Ok(())
+    })
+}
+
+fn read_json(source: impl Read, name: &str, gather: &Mutex<Gather>) -> Result<()> {
+    let mut quality = Quality::default();
+    let mut sink = |batch: SpanBatch| push(gather, &batch, &Quality::default());
+    let end = resus_otlp::read(source, name, &mut sink, &mut quality);
+    push(gather, &SpanBatch::new(), &quality);
+    Ok(end?)
+}
+
+fn push(gather: &Mutex<Gather>, batch: &SpanBatch, quality: &Quality) {
+    let mut gather = gather.lock().expect("no reader panicked with the lock held");
+    gather.push(batch);
+    gather.quality().merge(quality);
+}
