@@ -42,10 +42,8 @@ pub(crate) fn run(cases: u64) -> Result<()> {
     for (what, parameters) in [("", standard), (", masked", masked)] {
         println!("parameters{what}: {parameters:?}\n");
         for order in 1..=4 {
-            let results: Result<Vec<Case>> = (1..=cases)
-                .into_par_iter()
-                .map(|seed| case(order, seed, &parameters))
-                .collect();
+            let results: Result<Vec<Case>> =
+                (1..=cases).into_par_iter().map(|seed| case(order, seed, &parameters)).collect();
             print(order, what, &results?);
         }
     }

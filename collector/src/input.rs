@@ -56,10 +56,15 @@ fn read(file: &Path, mapping: &Mapping, gather: &Mutex<Gather>) -> Result<()> {
         return read_standard_input(mapping, gather);
     }
     if file.is_dir() {
-        bail!("failed to read {}: it is a folder; name its files, as in '{}/*'", file.display(), file.display());
+        bail!(
+            "failed to read {}: it is a folder; name its files, as in '{}/*'",
+            file.display(),
+            file.display()
+        );
     }
     let mut start = [0_u8; 4];
-    let mut source = File::open(file).with_context(|| format!("failed to open {}", file.display()))?;
+    let mut source =
+        File::open(file).with_context(|| format!("failed to open {}", file.display()))?;
     let got = read_start(&mut source, &mut start)
         .with_context(|| format!("failed to read {}", file.display()))?;
     if got == 0 {

@@ -191,7 +191,9 @@ fn parse_window(text: &str) -> Result<Window> {
 fn parse_instant(text: &str) -> Result<u64> {
     let text = text.trim();
     let wrong = || {
-        anyhow!("expected Unix seconds (1700000000.5) or RFC 3339 (2023-11-14T22:13:20Z), found {text:?}")
+        anyhow!(
+            "expected Unix seconds (1700000000.5) or RFC 3339 (2023-11-14T22:13:20Z), found {text:?}"
+        )
     };
     if text.bytes().all(|b| b.is_ascii_digit() || b == b'.') && !text.is_empty() {
         let (seconds, rest) = text.split_once('.').unwrap_or((text, ""));

@@ -191,4 +191,3 @@ fn hash(now: &Evidence, baseline: &[Evidence]) -> Result<ContentHash, ToIpcError
     all.extend(baseline.iter().cloned());
     Ok(ContentHash::of(&to_ipc(&all)?))
 }
-

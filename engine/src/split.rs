@@ -116,7 +116,8 @@ fn quiet(panes: &[Evidence], length: u64) -> Result<Split, MergeError> {
 fn outside_of(panes: &[Evidence], run: (usize, usize)) -> Vec<&Evidence> {
     let rest = panes.len() - (run.1 - run.0);
     let guard = usize::from(rest >= 6);
-    let outside = panes.iter().enumerate().filter(|(i, _)| i + guard < run.0 || *i >= run.1 + guard);
+    let outside =
+        panes.iter().enumerate().filter(|(i, _)| i + guard < run.0 || *i >= run.1 + guard);
     outside.map(|(_, p)| p).collect()
 }
 
@@ -194,9 +195,9 @@ fn best_run(counts: &[(u64, u64)]) -> Option<((usize, usize), f64)> {
     let mut best: Option<((usize, usize), f64)> = None;
     for from in 0..counts.len() {
         let (mut k, mut n) = (0, 0);
-        for to in from..counts.len().min(from + longest) {
-            k += counts[to].0;
-            n += counts[to].1;
+        for (to, count) in counts.iter().enumerate().skip(from).take(longest) {
+            k += count.0;
+            n += count.1;
             let ratio = ratio(k, n, failed - k, all - n);
             if ratio > best.map_or(0.0, |(_, r)| r) {
                 best = Some(((from, to + 1), ratio));

@@ -82,7 +82,8 @@ impl Sample {
             let folder = tempfile::tempdir().expect("a folder");
             let path = |name: &str| folder.path().join(name).display().to_string();
             let (out, truth) = (path("sample.parquet"), path("truth.json"));
-            let few = ["generate", "sample", "--requests", "4000", "--out", &out, "--truth", &truth];
+            let few =
+                ["generate", "sample", "--requests", "4000", "--out", &out, "--truth", &truth];
             resus(&few).code(HEALTHY);
             let text = std::fs::read_to_string(&truth).expect("the truth was written");
             Self { truth: serde_json::from_str(&text).expect("it is JSON"), folder }

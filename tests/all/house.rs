@@ -280,8 +280,7 @@ fn plan_does_not_know_suspects() {
 
 #[test]
 fn nobody_depends_on_the_program_but_tests_and_benches() {
-    let breaches =
-        named_by_others(&crates::members(), &["resus"], &["resus-benches"]);
+    let breaches = named_by_others(&crates::members(), &["resus"], &["resus-benches"]);
     hold(
         "the program in collector/ is an end, not a library; collector/otlp is a library like the others",
         "move what is needed into a crate of engine/ or into collector/otlp",

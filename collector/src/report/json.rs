@@ -9,9 +9,9 @@ use resus_plan::{Proposal, UnixNano};
 
 use super::figures::instant;
 use super::wire::{
-    AnalysisJson, Baselines, ClosestPart, Component, Considered, Counts, Dendrogram, Entry, EntryState,
-    FailureKind, Format, Leaf, Level, Proof, Quality, Reason, ReasonKind, Request, RequestOutcome,
-    Requests, Signature, Skipped, Span, SpanKind, Suspect, Verdict, Window,
+    AnalysisJson, Baselines, ClosestPart, Component, Considered, Counts, Dendrogram, Entry,
+    EntryState, FailureKind, Format, Leaf, Level, Proof, Quality, Reason, ReasonKind, Request,
+    RequestOutcome, Requests, Signature, Skipped, Span, SpanKind, Suspect, Verdict, Window,
 };
 use super::{Analysis, sentence};
 

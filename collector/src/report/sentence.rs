@@ -279,16 +279,14 @@ pub(super) fn proof(candidate: &Candidate, diagnosis: &Diagnosis) -> Sentence {
             },
             percent(ratio(failed_without, failed_without + passed_without)),
         ));
-    if let Some(part) = presence.closest.as_ref() {
-        if let Some(operation) = part.operation.as_ref().filter(|_| part.counts != presence.counts)
-        {
-            let Counts { failed_with, passed_with, .. } = part.counts;
-            sentence = sentence.words(" Closest is its ").name(operation).words(format!(
-                ": {} of {} requests with it.",
-                count(failed_with),
-                count(failed_with + passed_with)
-            ));
-        }
+    let part = presence.closest.as_ref().filter(|part| part.counts != presence.counts);
+    if let Some((part, operation)) = part.and_then(|part| Some((part, part.operation.as_ref()?))) {
+        let Counts { failed_with, passed_with, .. } = part.counts;
+        sentence = sentence.words(" Closest is its ").name(operation).words(format!(
+            ": {} failed of {} requests with it.",
+            count(failed_with),
+            count(failed_with + passed_with)
+        ));
     }
     if presence.origins > 0 {
         sentence = sentence.words(format!(

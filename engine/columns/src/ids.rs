@@ -37,12 +37,12 @@ impl Id for TraceId {
 
     #[inline]
     fn read(text: &[u8], form: Form) -> Reading<Self> {
-        if let Ok(id) = Self::from_hex(text) {
-            return Reading::Plain(id);
+        if let (Form::Bytes, Ok(bytes)) = (form, <[u8; 16]>::try_from(text)) {
+            return Reading::Plain(Self::from_bytes(bytes));
         }
-        match (form, <[u8; 16]>::try_from(text)) {
-            (Form::Bytes, Ok(bytes)) => Reading::Plain(Self::from_bytes(bytes)),
-            _ => lenient(text, |digits| Self::from_hex(digits).ok()),
+        match Self::from_hex(text) {
+            Ok(id) => Reading::Plain(id),
+            Err(_) => lenient(text, |digits| Self::from_hex(digits).ok()),
         }
     }
 }
@@ -52,12 +52,12 @@ impl Id for SpanId {
 
     #[inline]
     fn read(text: &[u8], form: Form) -> Reading<Self> {
-        if let Ok(id) = Self::from_hex(text) {
-            return Reading::Plain(id);
+        if let (Form::Bytes, Ok(bytes)) = (form, <[u8; 8]>::try_from(text)) {
+            return Reading::Plain(Self::from_bytes(bytes));
         }
-        match (form, <[u8; 8]>::try_from(text)) {
-            (Form::Bytes, Ok(bytes)) => Reading::Plain(Self::from_bytes(bytes)),
-            _ => lenient(text, |digits| {
+        match Self::from_hex(text) {
+            Ok(id) => Reading::Plain(id),
+            Err(_) => lenient(text, |digits| {
                 let fits = digits[..16].iter().all(|d| *d == b'0');
                 fits.then(|| Self::from_hex(&digits[16..]).ok()).flatten()
             }),

@@ -24,13 +24,14 @@ impl Flat {
 
     /// Visits the stretch of each row in order; that of a null is empty.
     fn each(&self, mut visit: impl FnMut(usize, std::ops::Range<usize>)) {
-        let mut row = 0;
-        for array in self.lists.downcast_iter() {
-            let has = array.iter().map(|list| list.is_some());
-            for ((from, len), has) in array.offsets().offset_and_length_iter().zip(has) {
-                visit(row, from..if has { from + len } else { from });
-                row += 1;
+        let mut first = 0;
+        for (chunk, array) in self.lists.chunks().iter().zip(self.lists.downcast_iter()) {
+            let valid = chunk.validity().filter(|valid| valid.unset_bits() > 0);
+            for (row, (from, len)) in array.offsets().offset_and_length_iter().enumerate() {
+                let has = valid.is_none_or(|valid| valid.get_bit(row));
+                visit(first + row, from..if has { from + len } else { from });
             }
+            first += array.len();
         }
     }
 }
@@ -74,12 +75,11 @@ impl Roles {
             let here = place.is_none_or(|place| place == key.place);
             (here && wanted[key.role.index()]).then_some(key)
         });
-        let values = Values::new(&values, names);
+        let mut values = Values::new(&values, names);
         for role in (0..Role::COUNT).filter(|&role| wanted[role]) {
             self.columns[role].resize(series.len(), Name::NONE);
             self.ranks[role].resize(series.len(), u8::MAX);
         }
-        let mut values = values;
         flat.each(|row, items| {
             for item in items {
                 let Some(key) = keys[item] else { continue };
@@ -140,6 +140,9 @@ pub(crate) type OnLink<'a> = dyn FnMut(usize, Option<(TraceId, SpanId)>) + 'a;
 pub(crate) fn links(series: &Series, visit: &mut OnLink<'_>) -> PolarsResult<()> {
     let flat = Flat::new(series)?;
     let items = flat.items();
+    if items.is_empty() {
+        return Ok(());
+    }
     let structs = items.struct_()?;
     let fields = structs.fields_as_series();
     let field = |name: &str| fields.iter().find(|f| f.name() == name);

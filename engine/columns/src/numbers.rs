@@ -76,14 +76,17 @@ where
     T: PolarsNumericType,
     T::Native: Into<i128>,
 {
-    if let Some(slices) = numbers.downcast_slices() {
-        for (row, &n) in slices.flatten().enumerate() {
-            visit(row, Cell::Whole(n.into() * scale));
+    let mut first = 0;
+    for (chunk, array) in numbers.chunks().iter().zip(numbers.downcast_iter()) {
+        let values = array.values().iter().enumerate();
+        match chunk.validity().filter(|valid| valid.unset_bits() > 0) {
+            None => values.for_each(|(row, &n)| visit(first + row, Cell::Whole(n.into() * scale))),
+            Some(valid) => values.zip(valid.iter()).for_each(|((row, &n), valid)| {
+                let cell = if valid { Cell::Whole(n.into() * scale) } else { Cell::Missing };
+                visit(first + row, cell);
+            }),
         }
-        return;
-    }
-    for (row, n) in numbers.iter().enumerate() {
-        visit(row, n.map_or(Cell::Missing, |n| Cell::Whole(n.into() * scale)));
+        first += array.len();
     }
 }
 

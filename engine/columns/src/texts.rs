@@ -51,20 +51,27 @@ pub(crate) fn map<V: Copy>(
     none: V,
     mut make: impl FnMut(&[u8]) -> V,
 ) -> Vec<V> {
+    if texts.null_count() == texts.len() {
+        return vec![none; texts.len()];
+    }
     let mut out = Vec::with_capacity(texts.len());
-    for array in texts.downcast_iter() {
+    for (chunk, array) in texts.chunks().iter().zip(texts.downcast_iter()) {
         let mut memo = Memo::new(none);
         let mut last = (u128::MAX, none);
-        for (view, text) in array.views().iter().zip(array.iter()) {
-            let Some(text) = text else {
-                out.push(none);
-                continue;
-            };
-            let view = view.as_u128();
+        let mut value = |row: usize, view: u128| {
             if view != last.0 {
-                last = (view, memo.get(view, || make(text)));
+                last = (view, memo.get(view, || make(array.value(row))));
             }
-            out.push(last.1);
+            last.1
+        };
+        let views = array.views().iter().enumerate();
+        match chunk.validity().filter(|valid| valid.unset_bits() > 0) {
+            None => out.extend(views.map(|(row, view)| value(row, view.as_u128()))),
+            Some(valid) => {
+                out.extend(views.zip(valid.iter()).map(|((row, view), valid)| {
+                    if valid { value(row, view.as_u128()) } else { none }
+                }))
+            }
         }
     }
     out
@@ -73,15 +80,21 @@ pub(crate) fn map<V: Copy>(
 /// Visits each text in order, or null. `same` is true where the text is surely that of the visit
 /// before, so that its outcome can be used again.
 pub(crate) fn each(texts: &BinaryChunked, mut visit: impl FnMut(usize, Option<&[u8]>, bool)) {
-    let mut row = 0;
-    for array in texts.downcast_iter() {
+    let mut first = 0;
+    for (chunk, array) in texts.chunks().iter().zip(texts.downcast_iter()) {
+        let valid = chunk.validity().filter(|valid| valid.unset_bits() > 0);
         let mut last = None;
-        for (view, text) in array.views().iter().zip(array.iter()) {
-            let view = text.map(|_| view.as_u128());
-            visit(row, text, view == last && row > 0);
+        for (row, view) in array.views().iter().enumerate() {
+            if valid.is_some_and(|valid| !valid.get_bit(row)) {
+                visit(first + row, None, false);
+                last = None;
+                continue;
+            }
+            let view = Some(view.as_u128());
+            visit(first + row, Some(array.value(row)), view == last);
             last = view;
-            row += 1;
         }
+        first += array.len();
     }
 }
 
@@ -133,12 +146,14 @@ mod tests {
     }
 
     #[test]
-    fn a_repeated_text_is_told_and_a_first_null_is_not_a_repetition() {
+    fn a_repeated_text_is_told_and_a_null_is_no_repetition() {
         let mut seen = Vec::new();
         let texts = column(&[None, None, Some("a"), Some("a"), Some("b"), None]);
         each(&texts, |row, text, same| seen.push((row, text.map(<[u8]>::len), same)));
         let same: Vec<bool> = seen.iter().map(|s| s.2).collect();
-        assert_eq!(same, [false, true, false, true, false, false]);
+        assert_eq!(same, [false, false, false, true, false, false]);
+        let rows: Vec<usize> = seen.iter().map(|s| s.0).collect();
+        assert_eq!(rows, [0, 1, 2, 3, 4, 5]);
     }
 
     #[test]

@@ -102,9 +102,8 @@ pub(crate) fn align<'a>(now: &'a Evidence, baseline: &'a [Evidence]) -> Aligned<
         .collect::<Vec<_>>();
     let patterns = patterns(&all, &operation_numbers, exactness);
 
-    let entry = |e: usize, class: &PathClass| {
-        class.key.entry.map(|o| operation_numbers[e][o as usize])
-    };
+    let entry =
+        |e: usize, class: &PathClass| class.key.entry.map(|o| operation_numbers[e][o as usize]);
     let mut entries: Vec<u32> = all
         .iter()
         .enumerate()
@@ -160,9 +159,8 @@ fn patterns(all: &[&Evidence], operations: &[Vec<u32>], exactness: Exactness) ->
             });
             let (unique, numbers) = number(shapes, |a, b| compare_shapes(*a, *b));
             let shapeless = u32::try_from(unique.len()).expect("fewer than 2^32 shapes");
-            let of = |e: usize, c: &PathClass| {
-                c.key.shape.map_or(shapeless, |s| numbers[e][s as usize])
-            };
+            let of =
+                |e: usize, c: &PathClass| c.key.shape.map_or(shapeless, |s| numbers[e][s as usize]);
             all.iter()
                 .enumerate()
                 .map(|(e, evidence)| evidence.classes.iter().map(|c| of(e, c)).collect())
@@ -235,9 +233,10 @@ mod tests {
         let past = evidence("GET /b: web>cart>store x2\nGET /b: aaa>cart x1");
         let aligned = align(&now, std::slice::from_ref(&past));
         assert!(aligned.operations.is_sorted());
-        assert_eq!(aligned.services.iter().map(|s| s.0).collect::<Vec<_>>(), [
-            "aaa", "ad", "cart", "store", "web"
-        ]);
+        assert_eq!(
+            aligned.services.iter().map(|s| s.0).collect::<Vec<_>>(),
+            ["aaa", "ad", "cart", "store", "web"]
+        );
         assert_eq!(aligned.cells.len(), 3, "GET /a; GET /b by web, by aaa");
         let shared = aligned.now.cells.iter().filter(|c| aligned.baselines[0].cells.contains(c));
         assert_eq!(shared.count(), 1, "web>cart>store is one cell in both");
@@ -263,7 +262,11 @@ mod tests {
         for class in &mut past.classes {
             class.key.shape = None;
         }
-        assert_eq!(align(&now, std::slice::from_ref(&past)).cells.len(), 1, "one set of operations");
+        assert_eq!(
+            align(&now, std::slice::from_ref(&past)).cells.len(),
+            1,
+            "one set of operations"
+        );
         past.exactness = Exactness::OperationsDropped;
         assert_eq!(align(&now, std::slice::from_ref(&past)).cells.len(), 1);
     }

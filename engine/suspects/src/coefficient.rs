@@ -169,7 +169,9 @@ mod tests {
             assert_eq!(c.name().parse(), Ok(c));
         }
         let error = "jacard".parse::<Coefficient>().expect_err("no such coefficient");
-        assert!(error.to_string().starts_with("read coefficient `jacard`: expected one of jaccard, "));
+        assert!(
+            error.to_string().starts_with("read coefficient `jacard`: expected one of jaccard, ")
+        );
     }
 
     proptest! {

@@ -69,12 +69,10 @@ pub(crate) fn errors(aligned: &Aligned<'_>, config: &Config) -> Detected {
     }
     let now = shares(aligned, &aligned.now, &rule);
     let windows: Vec<_> = aligned.baselines.iter().map(|v| shares(aligned, v, &rule)).collect();
-    let found = (0..aligned.entries.len())
-        .filter(|&e| labelled[e] && now[e].all.n > 0)
-        .map(|e| {
-            let past: Vec<Share> = windows.iter().map(|w| w[e]).collect();
-            find(aligned, e, FailureKind::Error, now[e], &past, config)
-        });
+    let found = (0..aligned.entries.len()).filter(|&e| labelled[e] && now[e].all.n > 0).map(|e| {
+        let past: Vec<Share> = windows.iter().map(|w| w[e]).collect();
+        find(aligned, e, FailureKind::Error, now[e], &past, config)
+    });
     Detected { found: ranked(found), rule }
 }
 
@@ -84,7 +82,8 @@ pub(crate) fn slow_or_unseen(aligned: &Aligned<'_>, config: &Config) -> Option<D
     if aligned.baselines.is_empty() {
         return None;
     }
-    let healthy = Healthy::of(aligned, &aligned.baselines);
+    let own: Vec<Healthy> = aligned.baselines.iter().map(|v| Healthy::of(aligned, v)).collect();
+    let healthy = Healthy::all(aligned, &own);
     let windows: Vec<Vec<Share>> = if let [lone] = aligned.baselines.as_slice() {
         let rule = Rule::SlowOrUnseen(healthy.norms(aligned));
         let mut shares = shares(aligned, lone, &rule);
@@ -93,9 +92,8 @@ pub(crate) fn slow_or_unseen(aligned: &Aligned<'_>, config: &Config) -> Option<D
         }
         vec![shares]
     } else {
-        let judged = aligned.baselines.iter().map(|view| {
-            let own = Healthy::of(aligned, [view]);
-            let rule = Rule::SlowOrUnseen(healthy.norms_without(aligned, &own));
+        let judged = aligned.baselines.iter().zip(&own).map(|(view, own)| {
+            let rule = Rule::SlowOrUnseen(healthy.norms_without(aligned, own));
             shares(aligned, view, &rule)
         });
         judged.collect()
@@ -237,9 +235,9 @@ impl Past {
             (false, true) => Some(pooled.share()),
             (false, false) => Some(large.iter().sum::<f64>() / k),
         };
-        let spread = mean.filter(|_| large.len() >= 2).map(|mean| {
-            (large.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / (k - 1.0)).sqrt()
-        });
+        let spread = mean
+            .filter(|_| large.len() >= 2)
+            .map(|mean| (large.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / (k - 1.0)).sqrt());
         let p = pooled.share();
         let chi_square: f64 = windows
             .iter()

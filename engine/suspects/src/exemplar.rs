@@ -41,10 +41,13 @@ impl<'a> Exemplars<'a> {
             .map(|&r| &self.counted.rows[r as usize])
             .filter(|row| row.split.failed.n > 0 && self.deviating[self.aligned.entry_of(row.cell)])
             .flat_map(|row| self.class(row).exemplars.iter().map(move |e| (e, row)))
-            .filter(|(e, row)| self.failed(e, row) == Some(true) && self.shows(e, &column.component))
+            .filter(|(e, row)| {
+                self.failed(e, row) == Some(true) && self.shows(e, &column.component)
+            })
             .collect();
         failing.sort_by_key(|(e, _)| (e.hash, e.trace_id));
-        let nearest = failing.first().map(|(_, row)| *row).and_then(|row| self.nearest_passing(row));
+        let nearest =
+            failing.first().map(|(_, row)| *row).and_then(|row| self.nearest_passing(row));
         failing.truncate(SHOWN);
         let texts = failing.iter().map(|(e, row)| self.text(e, self.class(row))).collect();
         (texts, nearest)
@@ -102,7 +105,8 @@ impl<'a> Exemplars<'a> {
             (service.to_owned(), operation.to_owned())
         };
         let instance = |i: u32| evidence.names.text(i).to_owned();
-        let mut operations: Vec<_> = exemplar.spans.iter().map(|s| operation(s.operation)).collect();
+        let mut operations: Vec<_> =
+            exemplar.spans.iter().map(|s| operation(s.operation)).collect();
         let mut instances: Vec<_> = exemplar.spans.iter().map(|s| instance(s.instance)).collect();
         operations.sort_unstable();
         operations.dedup();

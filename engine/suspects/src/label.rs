@@ -61,7 +61,11 @@ pub(crate) struct Split {
 impl Split {
     fn all(failed: bool, tally: Tally) -> Self {
         let none = Tally::default();
-        if failed { Self { failed: tally, passed: none } } else { Self { failed: none, passed: tally } }
+        if failed {
+            Self { failed: tally, passed: none }
+        } else {
+            Self { failed: none, passed: tally }
+        }
     }
 
     /// Adds another split.
@@ -74,10 +78,10 @@ impl Split {
     /// the failed part.
     fn part(tally: Tally, failed: u64) -> Self {
         let n = u128::from(tally.n.max(1));
-        let share = |whole: u128| whole / n * u128::from(failed) + whole % n * u128::from(failed) / n;
+        let share =
+            |whole: u128| whole / n * u128::from(failed) + whole % n * u128::from(failed) / n;
         let weight = u64::try_from(share(u128::from(tally.weight))).unwrap_or(u64::MAX);
-        let failed =
-            Tally { n: failed, weight, weight_squared: share(tally.weight_squared) };
+        let failed = Tally { n: failed, weight, weight_squared: share(tally.weight_squared) };
         let passed = Tally {
             n: tally.n - failed.n,
             weight: tally.weight - failed.weight,
@@ -184,27 +188,36 @@ pub(crate) struct Healthy {
 }
 
 impl Healthy {
-    /// Collects the durations of requests that did not fail by their status.
-    pub(crate) fn of<'v>(
-        aligned: &Aligned<'_>,
-        views: impl IntoIterator<Item = &'v View<'v>>,
-    ) -> Self {
-        let mut healthy = Self {
-            cells: vec![Histogram::new(); aligned.cells.len()],
-            entries: vec![Histogram::new(); aligned.entries.len()],
-        };
-        for view in views {
-            for (class, cell) in view.classes() {
-                let Some(cell) = cell else { continue };
-                if matches!(class.key.outcome, Outcome::Passed | Outcome::Unlabelled) {
-                    healthy.cells[cell as usize].merge(&class.durations);
-                }
+    /// Collects the durations of requests of one window that did not fail by their status.
+    pub(crate) fn of(aligned: &Aligned<'_>, view: &View<'_>) -> Self {
+        let mut cells = vec![Histogram::new(); aligned.cells.len()];
+        for (class, cell) in view.classes() {
+            let Some(cell) = cell else { continue };
+            if matches!(class.key.outcome, Outcome::Passed | Outcome::Unlabelled) {
+                cells[cell as usize].merge(&class.durations);
             }
         }
-        for (cell, durations) in aligned.cells.iter().zip(&healthy.cells) {
-            healthy.entries[cell.entry as usize].merge(durations);
+        Self::by_entry(aligned, cells)
+    }
+
+    /// Collects the durations of several windows.
+    pub(crate) fn all(aligned: &Aligned<'_>, windows: &[Self]) -> Self {
+        let cells = (0..aligned.cells.len())
+            .map(|i| sum(windows.iter().map(|window| &window.cells[i])))
+            .collect();
+        Self::by_entry(aligned, cells)
+    }
+
+    /// Cells are sorted by entry, so those of an entry lie side by side.
+    fn by_entry(aligned: &Aligned<'_>, cells: Vec<Histogram>) -> Self {
+        let mut entries = vec![Histogram::new(); aligned.entries.len()];
+        let mut rest = cells.as_slice();
+        for same in aligned.cells.chunk_by(|a, b| a.entry == b.entry) {
+            let (own, others) = rest.split_at(same.len());
+            entries[same[0].entry as usize] = sum(own.iter());
+            rest = others;
         }
-        healthy
+        Self { cells, entries }
     }
 
     /// What is normal by all windows together.
@@ -250,15 +263,27 @@ impl Healthy {
     }
 }
 
+/// The sum of histograms: by a dense table of counts, in time that grows with what they hold.
+fn sum<'h>(histograms: impl Iterator<Item = &'h Histogram>) -> Histogram {
+    let mut full = histograms.filter(|h| !h.counts().is_empty());
+    let Some(first) = full.next() else { return Histogram::new() };
+    let Some(second) = full.next() else { return first.clone() };
+    let mut dense = vec![0_u64; usize::from(Bucket::of(u64::MAX).index()) + 1];
+    for histogram in [first, second].into_iter().chain(full) {
+        for &(bucket, n) in histogram.counts() {
+            dense[usize::from(bucket.index())] += n;
+        }
+    }
+    let counts = (0..).zip(dense).filter(|&(_, n)| n > 0);
+    Histogram::from_counts(counts.filter_map(|(i, n)| Some((Bucket::from_index(i)?, n))))
+}
+
 /// How many values, and the bucket of their p99.
 fn summary(durations: &Histogram) -> (u64, Option<Bucket>) {
     (durations.total(), durations.quantile(SLOW_QUANTILE))
 }
 
-fn norm(
-    (n, p99): (u64, Option<Bucket>),
-    (entry_n, entry_p99): (u64, Option<Bucket>),
-) -> Norm {
+fn norm((n, p99): (u64, Option<Bucket>), (entry_n, entry_p99): (u64, Option<Bucket>)) -> Norm {
     if entry_n < ENTRY_SUPPORT {
         return Norm::Unjudged;
     }
@@ -296,7 +321,7 @@ mod tests {
     fn check(now: &str, past: &str, expect: Result<(u64, u64), Why>) {
         let (now, past) = (evidence(now), evidence(past));
         let aligned = align(&now, std::slice::from_ref(&past));
-        let norms = Healthy::of(&aligned, &aligned.baselines).norms(&aligned);
+        let norms = Healthy::of(&aligned, &aligned.baselines[0]).norms(&aligned);
         let got = Rule::SlowOrUnseen(norms).label(&now.classes[0], aligned.now.cells[0]);
         let got = match got {
             Label::Counted(split) => Ok((split.failed.n, split.passed.n)),
@@ -349,14 +374,28 @@ mod tests {
             evidence("GET /: web>cart x300 dur=80ms\nGET /: web>own x4 dur=1ms"),
         ];
         let aligned = align(&now, &past);
-        let all = Healthy::of(&aligned, &aligned.baselines);
-        let own = Healthy::of(&aligned, &aligned.baselines[1..]);
-        let rule = Rule::SlowOrUnseen(all.norms_without(&aligned, &own));
+        let windows = [0, 1].map(|w| Healthy::of(&aligned, &aligned.baselines[w]));
+        let all = Healthy::all(&aligned, &windows);
+        let rule = Rule::SlowOrUnseen(all.norms_without(&aligned, &windows[1]));
         for (class, cell) in aligned.baselines[1].classes() {
             let Label::Counted(split) = rule.label(class, cell) else { panic!("all are counted") };
             assert_eq!((split.failed.n, split.passed.n), (class.tally.n, 0));
         }
         assert_eq!(all.singletons(&aligned), [0]);
+    }
+
+    #[test]
+    fn a_sum_is_what_merging_gives() {
+        let mut parts = vec![Histogram::new(); 4];
+        for i in 0..2000_u64 {
+            parts[(i % 3) as usize].record(i.pow(5) << (i % 7));
+        }
+        parts[1].record(u64::MAX);
+        for n in 0..=parts.len() {
+            let mut merged = Histogram::new();
+            parts[..n].iter().for_each(|h| merged.merge(h));
+            assert_eq!(sum(parts[..n].iter()), merged);
+        }
     }
 
     #[test]

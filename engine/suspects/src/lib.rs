@@ -44,8 +44,8 @@ mod notation;
 mod tests;
 
 use resus_model::{
-    Diagnosis, EntryFinding, EntryState, Evidence, Exactness, Level, Outcome, Suspect,
-    Verdict, WhyNoVerdict,
+    Diagnosis, EntryFinding, EntryState, Evidence, Exactness, Level, Outcome, Suspect, Verdict,
+    WhyNoVerdict,
 };
 
 pub use cluster::{Linkage, UnknownLinkage};
@@ -170,7 +170,9 @@ fn localise(
             diagnosis.verdict = Verdict::NoVerdict(vec![WhyNoVerdict::Coarsened]);
             return;
         }
-        Level::Service | Level::Operation => presence::columns(aligned, &counted, detected, config.level),
+        Level::Service | Level::Operation => {
+            presence::columns(aligned, &counted, detected, config.level)
+        }
         Level::Instance => instance::columns(aligned, &counted, detected),
     };
     if columns.is_empty() {
@@ -197,12 +199,7 @@ fn localise(
 }
 
 /// Nothing deviates: healthy, if there was enough to see it.
-fn quiet(
-    aligned: &Aligned<'_>,
-    detected: &[Detected],
-    config: &Config,
-    diagnosis: &mut Diagnosis,
-) {
+fn quiet(aligned: &Aligned<'_>, detected: &[Detected], config: &Config, diagnosis: &mut Diagnosis) {
     let with = |outcome: Outcome| -> u64 {
         let classes = aligned.now.classes().filter(|(_, cell)| cell.is_some());
         classes.filter(|(c, _)| c.key.outcome == outcome).map(|(c, _)| c.tally.n).sum()

@@ -11,9 +11,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use resus_model::{
-    ClassKey, Evidence, Exactness, Exemplar, ExemplarSpan, Histogram, Kind, Marginal, MarginalKey,
-    MarginalKind, NameTable, OperationKey, OperationStats, Outcome, PathClass, Quality, Role,
-    Rules, Shape, ShapeNode, Tally, TraceId, Window,
+    Bucket, ClassKey, Evidence, Exactness, Exemplar, ExemplarSpan, Histogram, Kind, Marginal,
+    MarginalKey, MarginalKind, NameTable, OperationKey, OperationStats, Outcome, PathClass,
+    Quality, Role, Rules, Shape, ShapeNode, Tally, TraceId, Window,
 };
 
 type Text = (String, String);
@@ -55,40 +55,120 @@ pub(crate) fn evidence(text: &str) -> Evidence {
         .filter(|(_, l)| !l.is_empty())
         .map(|(i, l)| read(l, i as u64 * 1000))
         .collect();
-    let mut texts = vec![String::new()];
-    let mut operations = BTreeSet::new();
+    let tables = Tables::of(&lines);
+    let mut counts = Counts::default();
     for line in &lines {
-        for node in &line.nodes {
-            texts.extend([node.of.0.clone(), node.of.1.clone(), node.instance.clone()]);
-            operations.insert(node.of.clone());
-        }
-        texts.extend(line.error_type.clone());
+        counts.add(line, &tables);
     }
-    let names = NameTable::of(texts);
+    let Tables { names, operations, shapes } = tables;
     let name = |t: &str| names.find(t).expect("every text was put in");
-    let operations: Vec<Text> = operations.into_iter().collect();
-    let operation = |of: &Text| index(operations.binary_search(of));
-    let shape = |k: &Key| {
-        let node = |(depth, of): &(u32, Text)| ShapeNode { depth: *depth, operation: operation(of) };
-        Shape(k.shape.iter().map(node).collect())
+    let keys: Vec<ClassKey> = counts.classes.keys().cloned().collect();
+    let marginal = |((class, service, value), (tally, durations))| Marginal {
+        key: MarginalKey {
+            class: index(keys.binary_search(&class)),
+            kind: MarginalKind::Instance,
+            service,
+            namespace: name(""),
+            value,
+        },
+        tally,
+        durations,
     };
-    let mut shapes: Vec<Shape> = lines.iter().map(|l| shape(&l.key)).collect();
-    shapes.sort();
-    shapes.dedup();
+    Evidence {
+        rules: Rules::STANDARD.fingerprint(),
+        role: Role::Pane,
+        window: Window { from: 0, to: 60_000_000_000 },
+        exactness: Exactness::Exact,
+        operations: operations
+            .iter()
+            .map(|(s, o)| OperationKey {
+                service: name(s),
+                namespace: name(""),
+                operation: name(o),
+            })
+            .collect(),
+        marginals: counts.marginals.into_iter().map(marginal).collect(),
+        names,
+        shapes,
+        classes: counts.classes.into_values().collect(),
+        operation_stats: counts.stats.into_values().collect(),
+        edges: Vec::new(),
+        productions: Vec::new(),
+        peers: Vec::new(),
+        attributes: Vec::new(),
+        attribute_rows: Vec::new(),
+        quality: Quality::default(),
+    }
+}
 
-    let mut classes: BTreeMap<ClassKey, PathClass> = BTreeMap::new();
-    let mut marginals: BTreeMap<(ClassKey, u32, u32), (Tally, Histogram)> = BTreeMap::new();
-    let mut stats: BTreeMap<(Option<u32>, u32), OperationStats> = BTreeMap::new();
-    for line in &lines {
-        let set: BTreeSet<u32> = line.nodes.iter().map(|n| operation(&n.of)).collect();
-        let key = ClassKey {
-            entry: line.key.entry.as_ref().map(operation),
-            shape: Some(index(shapes.binary_search(&shape(&line.key)))),
+/// What indexes point into.
+struct Tables {
+    names: NameTable,
+    operations: Vec<Text>,
+    shapes: Vec<Shape>,
+}
+
+impl Tables {
+    fn of(lines: &[Line]) -> Self {
+        let mut texts = vec![String::new()];
+        let mut operations = BTreeSet::new();
+        for line in lines {
+            for node in &line.nodes {
+                texts.extend([node.of.0.clone(), node.of.1.clone(), node.instance.clone()]);
+                operations.insert(node.of.clone());
+            }
+            texts.extend(line.error_type.clone());
+        }
+        let mut tables = Self {
+            names: NameTable::of(texts),
+            operations: operations.into_iter().collect(),
+            shapes: Vec::new(),
+        };
+        let mut shapes: Vec<Shape> = lines.iter().map(|l| tables.shape_of(&l.key)).collect();
+        shapes.sort();
+        shapes.dedup();
+        tables.shapes = shapes;
+        tables
+    }
+
+    fn name(&self, text: &str) -> u32 {
+        self.names.find(text).expect("every text was put in")
+    }
+
+    fn operation(&self, of: &Text) -> u32 {
+        index(self.operations.binary_search(of))
+    }
+
+    fn shape_of(&self, key: &Key) -> Shape {
+        let node =
+            |(depth, of): &(u32, Text)| ShapeNode { depth: *depth, operation: self.operation(of) };
+        Shape(key.shape.iter().map(node).collect())
+    }
+
+    fn class_key(&self, line: &Line) -> ClassKey {
+        let set: BTreeSet<u32> = line.nodes.iter().map(|n| self.operation(&n.of)).collect();
+        ClassKey {
+            entry: line.key.entry.as_ref().map(|e| self.operation(e)),
+            shape: Some(index(self.shapes.binary_search(&self.shape_of(&line.key)))),
             operations: set.into_iter().collect(),
             outcome: line.key.outcome,
-            origins: line.key.origins.iter().map(operation).collect(),
-        };
-        let class = classes.entry(key.clone()).or_insert_with(|| PathClass {
+            origins: line.key.origins.iter().map(|o| self.operation(o)).collect(),
+        }
+    }
+}
+
+/// What lines add up to.
+#[derive(Default)]
+struct Counts {
+    classes: BTreeMap<ClassKey, PathClass>,
+    marginals: BTreeMap<(ClassKey, u32, u32), (Tally, Histogram)>,
+    stats: BTreeMap<(Option<u32>, u32), OperationStats>,
+}
+
+impl Counts {
+    fn add(&mut self, line: &Line, tables: &Tables) {
+        let key = tables.class_key(line);
+        let class = self.classes.entry(key.clone()).or_insert_with(|| PathClass {
             key: key.clone(),
             tally: Tally::default(),
             duration_sum: 0,
@@ -97,72 +177,37 @@ pub(crate) fn evidence(text: &str) -> Evidence {
             exemplars: Vec::new(),
         });
         let mut tally = Tally::default();
-        let mut durations = Histogram::new();
         for _ in 0..line.n {
             tally.add(line.weight);
-            durations.record(line.nanos);
         }
+        let durations = Histogram::from_counts([(Bucket::of(line.nanos), line.n)]);
         class.tally.merge(tally);
         class.durations.merge(&durations);
         class.duration_sum += line.n * line.nanos;
-        class.exemplars.push(exemplar(line, &operation, &name));
+        class.exemplars.push(exemplar(line, tables));
         class.exemplars.sort_unstable();
         let taken: BTreeSet<(u32, u32)> = line
             .nodes
             .iter()
             .filter(|n| !n.instance.is_empty())
-            .map(|n| (name(&n.of.0), name(&n.instance)))
+            .map(|n| (tables.name(&n.of.0), tables.name(&n.instance)))
             .collect();
         for (service, value) in taken {
-            let slot = marginals.entry((key.clone(), service, value)).or_default();
+            let slot = self.marginals.entry((key.clone(), service, value)).or_default();
             slot.0.merge(tally);
             slot.1.merge(&durations);
         }
         for &origin in &key.origins {
-            let one = stats.entry((key.entry, origin)).or_insert_with(|| no_stats(key.entry, origin));
+            let stats = self.stats.entry((key.entry, origin));
+            let one = stats.or_insert_with(|| no_stats(key.entry, origin));
             one.spans += line.n;
             one.failed += line.n;
             one.origins += line.n;
             if let Some(error_type) = &line.error_type {
-                one.error_types.push((name(error_type), line.n));
+                one.error_types.push((tables.name(error_type), line.n));
                 one.error_types.sort_unstable();
             }
         }
-    }
-    let keys: Vec<ClassKey> = classes.keys().cloned().collect();
-    Evidence {
-        rules: Rules::STANDARD.fingerprint(),
-        role: Role::Pane,
-        window: Window { from: 0, to: 60_000_000_000 },
-        exactness: Exactness::Exact,
-        operations: operations
-            .iter()
-            .map(|(s, o)| OperationKey { service: name(s), namespace: name(""), operation: name(o) })
-            .collect(),
-        marginals: marginals
-            .into_iter()
-            .map(|((class, service, value), (tally, durations))| Marginal {
-                key: MarginalKey {
-                    class: index(keys.binary_search(&class)),
-                    kind: MarginalKind::Instance,
-                    service,
-                    namespace: name(""),
-                    value,
-                },
-                tally,
-                durations,
-            })
-            .collect(),
-        names,
-        shapes,
-        classes: classes.into_values().collect(),
-        operation_stats: stats.into_values().collect(),
-        edges: Vec::new(),
-        productions: Vec::new(),
-        peers: Vec::new(),
-        attributes: Vec::new(),
-        attribute_rows: Vec::new(),
-        quality: Quality::default(),
     }
 }
 
@@ -213,9 +258,10 @@ fn read(line: &str, id: u64) -> Line {
     }
     if read.key.outcome == Outcome::Failed {
         let first_branch_ends = read.nodes[1..].iter().position(|n| n.depth == 1).map_or(0, |at| {
-            read.nodes[at + 2..].iter().position(|n| n.depth == 1).map_or(read.nodes.len() - 1, |k| {
-                at + 1 + k
-            })
+            read.nodes[at + 2..]
+                .iter()
+                .position(|n| n.depth == 1)
+                .map_or(read.nodes.len() - 1, |k| at + 1 + k)
         });
         let failed = match origin {
             Some(service) => read.nodes.iter().find(|n| n.of.0 == service).expect("on the path"),
@@ -259,18 +305,14 @@ fn shape(nodes: &[Node]) -> Vec<(u32, Text)> {
     std::iter::once((0, nodes[0].of.clone())).chain(branches.into_iter().flatten()).collect()
 }
 
-fn exemplar(
-    line: &Line,
-    operation: &impl Fn(&Text) -> u32,
-    name: &impl Fn(&str) -> u32,
-) -> Exemplar {
+fn exemplar(line: &Line, tables: &Tables) -> Exemplar {
     let failed = line.key.outcome == Outcome::Failed;
     let span = |n: &Node| {
         let origin = line.key.origins.contains(&n.of);
         ExemplarSpan {
             depth: n.depth,
-            operation: operation(&n.of),
-            instance: name(&n.instance),
+            operation: tables.operation(&n.of),
+            instance: tables.name(&n.instance),
             kind: Kind::Server,
             offset_ns: u64::from(n.depth),
             duration_ns: i64::try_from(line.nanos).expect("short") - i64::from(n.depth),

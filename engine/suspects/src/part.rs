@@ -40,12 +40,7 @@ impl Part {
 }
 
 /// Fills the parts of services or operations.
-pub(crate) fn fill(
-    columns: &mut [Column],
-    aligned: &Aligned<'_>,
-    counted: &Counted,
-    level: Level,
-) {
+pub(crate) fn fill(columns: &mut [Column], aligned: &Aligned<'_>, counted: &Counted, level: Level) {
     for column in columns.iter_mut() {
         column.parts.push(Part::origin(column.origins));
     }

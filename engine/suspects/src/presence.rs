@@ -231,12 +231,10 @@ mod tests {
         let (counted, columns) =
             presence("GET /: web>a x40 fail w=3\nGET /: web>b x60 w=2", Level::Operation);
         let a = columns.iter().find(|c| c.component.service == "a").expect("a");
-        assert_eq!(a.weighted(&counted.total), Counts {
-            failed_with: 120,
-            failed_without: 0,
-            passed_with: 0,
-            passed_without: 120,
-        });
+        assert_eq!(
+            a.weighted(&counted.total),
+            Counts { failed_with: 120, failed_without: 0, passed_with: 0, passed_without: 120 }
+        );
         assert_eq!(a.component.operation.as_deref(), Some("op"));
     }
 

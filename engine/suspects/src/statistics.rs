@@ -44,8 +44,7 @@ impl Hypergeometric {
         }
         let p = real(self.failed) / real(all);
         let q = real(all - self.failed) / real(all);
-        let ln = ln_binomial(k, self.with, p, q)
-            + ln_binomial(self.failed - k, self.without, p, q)
+        let ln = ln_binomial(k, self.with, p, q) + ln_binomial(self.failed - k, self.without, p, q)
             - ln_binomial(self.failed, all, p, q);
         ln.exp()
     }
@@ -165,13 +164,11 @@ mod tests {
 
     #[test]
     fn tables_without_two_sides_are_certain() {
-        for (ef, nf, ep, np) in [(0, 0, 0, 0), (3, 0, 9, 0), (0, 3, 0, 9), (0, 0, 5, 5), (4, 4, 0, 0)] {
-            let counts = Counts {
-                failed_with: ef,
-                failed_without: nf,
-                passed_with: ep,
-                passed_without: np,
-            };
+        for (ef, nf, ep, np) in
+            [(0, 0, 0, 0), (3, 0, 9, 0), (0, 3, 0, 9), (0, 0, 5, 5), (4, 4, 0, 0)]
+        {
+            let counts =
+                Counts { failed_with: ef, failed_without: nf, passed_with: ep, passed_without: np };
             assert_eq!(fisher_greater(&counts), 1.0, "{counts:?}");
         }
     }

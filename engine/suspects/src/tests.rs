@@ -50,12 +50,10 @@ fn the_component_that_goes_with_errors_comes_first_with_its_proof() {
     let d = run(now, &[HEALTHY, HEALTHY], &Config::STANDARD);
     assert_eq!(names(&d)[0], "mail");
     let mail = &d.suspects()[0];
-    assert_eq!(mail.candidate.presence.counts, Counts {
-        failed_with: 140,
-        failed_without: 0,
-        passed_with: 200,
-        passed_without: 1160,
-    });
+    assert_eq!(
+        mail.candidate.presence.counts,
+        Counts { failed_with: 140, failed_without: 0, passed_with: 200, passed_without: 1160 }
+    );
     let whole = Coefficient::Ochiai.of(&mail.candidate.presence.counts);
     let closest = mail.candidate.presence.closest.as_ref().expect("services have parts");
     assert_eq!(closest.operation, None, "all failures began here, and no passing one did");
@@ -64,12 +62,15 @@ fn the_component_that_goes_with_errors_comes_first_with_its_proof() {
     assert_eq!(mail.candidate.presence.origins, 140);
     assert_eq!(mail.candidate.presence.failing_entries, 1);
     assert_eq!(mail.signature.to_string(), "presence-error|mail op|Timeout|web GET /a");
-    assert_eq!(d.on_every_path, [Component {
-        service: "web".into(),
-        namespace: String::new(),
-        operation: None,
-        instance: None
-    }]);
+    assert_eq!(
+        d.on_every_path,
+        [Component {
+            service: "web".into(),
+            namespace: String::new(),
+            operation: None,
+            instance: None
+        }]
+    );
     assert_eq!((d.failed, d.passed), (140, 1360));
     assert_eq!(d.detection[0].service, "mail");
     let dependency: Vec<_> = d.dependency.iter().map(|c| c.service.as_str()).collect();
@@ -99,7 +100,8 @@ fn components_always_used_together_are_one_group() {
     assert_eq!(leaves, [0, 1, 2], "the failure vector, ad, and the two as one leaf");
     assert_eq!(tree.merges.len(), 2);
     // Where the failures began tells them apart after all.
-    let now = "GET /: web>pay>bank x50 fail origin=bank\nGET /: web>pay>bank x9\nGET /: web>ad x500";
+    let now =
+        "GET /: web>pay>bank x50 fail origin=bank\nGET /: web>pay>bank x9\nGET /: web>ad x500";
     let d = run(now, &["GET /: web>pay>bank x50\nGET /: web>ad x500"], &Config::STANDARD);
     let [bank, pay] = d.suspects() else { panic!("two suspects") };
     assert_eq!(bank.candidate.component.service, "bank");
@@ -124,7 +126,8 @@ fn a_fault_of_two_that_meet_reports_both() {
 fn equal_tables_are_equally_suspect_whichever_joined_first() {
     // a and b have the same table. By the tree alone only one of them joins the failures below
     // 0.7; the other follows at the mean of 0.67 and its distance to the first.
-    let now = "GET /: web>a>b x10 fail origin=web\nGET /: web>a x20\nGET /: web>b x20\nGET /: web>c x100";
+    let now =
+        "GET /: web>a>b x10 fail origin=web\nGET /: web>a x20\nGET /: web>b x20\nGET /: web>c x100";
     for linkage in [Linkage::Average, Linkage::Complete] {
         let config = Config { linkage, cut: 0.7, ..Config::STANDARD };
         let d = run(now, &["GET /: web>a>b x10\nGET /: web>c x140"], &config);
@@ -137,7 +140,8 @@ fn equal_tables_are_equally_suspect_whichever_joined_first() {
 
 #[test]
 fn slow_requests_are_explained_where_nothing_carries_a_status() {
-    let past = "GET /: web>cart>store x500 dur=20ms unlabelled\nGET /: web>ad x500 dur=5ms unlabelled";
+    let past =
+        "GET /: web>cart>store x500 dur=20ms unlabelled\nGET /: web>ad x500 dur=5ms unlabelled";
     let now = "GET /: web>cart>store x80 dur=200ms unlabelled id=1\n\
                GET /: web>cart>store x20 dur=20ms unlabelled id=2\n\
                GET /: web>ad x100 dur=5ms unlabelled";
@@ -173,19 +177,20 @@ fn one_bad_instance_of_several_is_named_at_its_level() {
     let d = run(now, &[past, past], &at(Level::Instance));
     assert_eq!(names(&d)[0], "cart@2");
     let presence = &d.suspects()[0].candidate.presence;
-    assert_eq!(presence.counts, Counts {
-        failed_with: 90,
-        failed_without: 2,
-        passed_with: 100,
-        passed_without: 380
-    });
+    assert_eq!(
+        presence.counts,
+        Counts { failed_with: 90, failed_without: 2, passed_with: 100, passed_without: 380 }
+    );
     let jaccard = Coefficient::Jaccard.of(&presence.counts);
     assert_eq!(presence.distance, Some(1.0 - jaccard));
     assert!(d.dendrogram.is_none());
     let shown = &d.suspects()[0].failing[0];
     let instances = shown.exemplar.spans.iter().map(|s| &shown.instances[s.instance as usize]);
     assert!(instances.into_iter().any(|i| i == "2"), "the exemplar is one with that instance");
-    assert_eq!(considered(&d, "cart").rejected, "requests with it fail no more often than requests without it");
+    assert_eq!(
+        considered(&d, "cart").rejected,
+        "requests with it fail no more often than requests without it"
+    );
     let one = run(now, &[past, past], &at(Level::Service));
     assert!(names(&one).contains(&"cart".to_owned()));
 }

@@ -1,8 +1,6 @@
 //! Which candidates are suspects, in which order, and why are the others not?
 
-use resus_model::{
-    Candidate, ClosestPart, Component, Counts, Dendrogram, Presence, WhyNoVerdict,
-};
+use resus_model::{Candidate, ClosestPart, Component, Counts, Dendrogram, Presence, WhyNoVerdict};
 
 use crate::Config;
 use crate::cluster::{Clustered, RowCount, cluster};
@@ -40,8 +38,7 @@ pub(crate) fn judge(
 ) -> Judged {
     let total = &counted.total;
     let everywhere = |c: &&Column| c.everywhere(total);
-    let on_every_path =
-        columns.iter().filter(everywhere).map(|c| c.component.clone()).collect();
+    let on_every_path = columns.iter().filter(everywhere).map(|c| c.component.clone()).collect();
     let leaves = leaves(columns, total);
     let (distances, dendrogram) = if clustered_level {
         let (distances, dendrogram) = grow(columns, &leaves, counted, config);
@@ -161,10 +158,8 @@ fn even_out(distances: &mut [Option<f64>], counts: impl Fn(usize) -> Counts) {
         let c = counts(l);
         (c.failed_with, c.passed_with)
     };
-    let mut order: Vec<((u64, u64), usize)> = (0..distances.len())
-        .filter(|&l| distances[l].is_some())
-        .map(|l| (key(l), l))
-        .collect();
+    let mut order: Vec<((u64, u64), usize)> =
+        (0..distances.len()).filter(|&l| distances[l].is_some()).map(|l| (key(l), l)).collect();
     order.sort_unstable();
     for equal in order.chunk_by(|a, b| a.0 == b.0) {
         let nearest = equal.iter().filter_map(|&(_, l)| distances[l]).min_by(f64::total_cmp);
@@ -238,17 +233,16 @@ fn candidate(
 fn clearer(presence: &Presence) -> (f64, f64) {
     let whole = (presence.effect, presence.p_value);
     match &presence.closest {
-        Some(part) if part.p_value < whole.1 => (part.effect, part.p_value),
+        // Where failures began says nothing about chance: no passing request has an origin.
+        Some(part) if part.operation.is_some() && part.p_value < whole.1 => {
+            (part.effect, part.p_value)
+        }
         _ => whole,
     }
 }
 
 /// Writes into every candidate that is no suspect why it is none, and says why none is left.
-fn reject(
-    ranked: &mut [(Candidate, usize)],
-    total: &Split,
-    config: &Config,
-) -> Vec<WhyNoVerdict> {
+fn reject(ranked: &mut [(Candidate, usize)], total: &Split, config: &Config) -> Vec<WhyNoVerdict> {
     let mut contrast = false;
     let mut nearest: Option<f64> = None;
     let (mut taken, mut last) = (0, f64::INFINITY);

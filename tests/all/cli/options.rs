@@ -120,7 +120,10 @@ fn coefficient_linkage_and_cut_change_the_answer() {
     assert_ne!(linkage("single")["merges"], linkage("complete")["merges"]);
     let json = analyze_json(&sample.spans(), &["--cut", "0"]).code(NO_VERDICT).json();
     assert_eq!(json["verdict"], "no_verdict");
-    assert!(json["considered"].as_array().is_some_and(|c| !c.is_empty()), "weaker candidates stand");
+    assert!(
+        json["considered"].as_array().is_some_and(|c| !c.is_empty()),
+        "weaker candidates stand"
+    );
 }
 
 #[test]

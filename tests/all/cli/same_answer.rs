@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::{SUSPECTS, Sample, analyze_json, as_words, resus};
 use super::spans::{read, write};
+use super::{SUSPECTS, Sample, analyze_json, as_words, resus};
 
 #[test]
 fn order_files_repeats_and_threads_do_not_matter() {

@@ -20,7 +20,8 @@ pub(crate) fn write(
     row_group_rows: usize,
     choose: impl FnOnce(&mut Vec<(usize, usize)>),
 ) {
-    let rows = batches.iter().enumerate().flat_map(|(b, batch)| (0..batch.len()).map(move |r| (b, r)));
+    let rows =
+        batches.iter().enumerate().flat_map(|(b, batch)| (0..batch.len()).map(move |r| (b, r)));
     let mut rows: Vec<(usize, usize)> = rows.collect();
     choose(&mut rows);
     let mut out = SpanBatch::new();

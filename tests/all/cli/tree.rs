@@ -30,25 +30,29 @@ fn all_mistakes_of_a_tree_are_told_at_once() {
         r#"
 version = 1
 
-[cells.system]
+[[cell]]
+id = "system"
 rung = "system"
 
-[cells.a]
+[[cell]]
+id = "a"
 parent = "nobody"
 rung = "service"
 match = [{ service = "a" }]
 
-[cells.b]
+[[cell]]
+id = "b"
 parent = "system"
 rung = "service"
 match = [{ service = "b" }]
 requires = ["ghost"]
+executor = { wizard = { spell = "fix" } }
 "#,
     )
     .expect("a writable folder");
     let ran = resus(&["tree", "check", &tree.display().to_string()]).code(ERROR);
     let error = ran.stderr();
-    for word in ["nobody", "ghost", "tree.toml"] {
+    for word in ["nobody", "ghost", "wizard", "tree.toml"] {
         assert!(error.contains(word), "{word:?} in: {error}");
     }
 }
@@ -61,9 +65,9 @@ fn a_protected_cell_is_not_planned_and_the_answer_says_so() {
     let tree = path.display().to_string();
     resus(&["tree", "infer", &sample.spans(), "--out", &tree]).code(HEALTHY);
     let text = fs::read_to_string(&path).expect("it was written");
-    let cell = text.find("[cells.payments]").expect("a cell a service");
-    let after = cell + text[cell..].find('\n').expect("a line ends") + 1;
-    let protected = format!("{}protected = true\n{}", &text[..after], &text[after..]);
+    let line = "id = \"payments\"\n";
+    assert!(text.contains(line), "a cell a service: {text}");
+    let protected = text.replace(line, &format!("{line}protected = true\n"));
     fs::write(&path, protected).expect("a writable folder");
     let json = analyze_json(&sample.spans(), &["--tree", &tree]).code(SUSPECTS).json();
     assert!(json["plan"].is_null(), "{}", json["plan"]);

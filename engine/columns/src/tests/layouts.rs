@@ -307,7 +307,8 @@ fn parts_of_any_size_give_the_same_spans() {
         ("links", links(["trace_id", "span_id"], &link)),
     ];
     let file = write_groups(columns, Compression::ZSTD(Default::default()), 300);
-    let spans_of = |file: &ParquetFile| -> (Vec<(SpanRow, Vec<String>)>, Vec<usize>, Quality) {
+    type Told = (Vec<(SpanRow, Vec<String>)>, Vec<usize>, Quality);
+    let spans_of = |file: &ParquetFile| -> Told {
         let (batches, quality) = read_all(file).expect("readable");
         let mut linked = Vec::new();
         let mut spans = Vec::new();

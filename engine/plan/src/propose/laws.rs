@@ -183,7 +183,7 @@ fn needs(tree: &RestartTree, plan: &Plan) -> BTreeSet<(CellId, CellId)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(20000))]
+    #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
     fn a_plan_is_safe_whole_and_ordered(

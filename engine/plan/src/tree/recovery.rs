@@ -105,8 +105,8 @@ impl RestartTree {
             return Some(Obstacle::Protected(at));
         }
         // A target that a circle of need carries up to a cell above it still has to have a button.
-        let pressed = targets.iter().copied().chain(self.tops(&down));
-        pressed.into_iter().find_map(|at| self.pressed(at)).map(Obstacle::NotRestartable)
+        let mut pressed = targets.iter().copied().chain(self.tops(&down));
+        pressed.find_map(|at| self.pressed(at)).map(Obstacle::NotRestartable)
     }
 
     /// What stands in the way of restarting one cell: all of it with what that takes with it, or

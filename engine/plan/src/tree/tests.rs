@@ -476,6 +476,14 @@ fn a_proposed_tree_says_what_to_change() {
 }
 
 #[test]
+fn the_tree_in_the_docs_is_one() {
+    let page = include_str!("../../../../docs/tree.md");
+    let mut blocks = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let example = blocks.find(|block| block.starts_with("version = 1")).expect("an example");
+    assert!(tree(example).cells().len() > 1);
+}
+
+#[test]
 fn the_tree_of_nothing_is_a_root() {
     assert_eq!(tree(&infer(&[])).cells().len(), 1);
 }

@@ -73,8 +73,7 @@ fn trees_cuts_and_cophenetic_distances_are_those_of_scipy() {
             assert!((got - expect).abs() < 1e-9, "case {c}");
         }
         for (cut, inside) in &case.cuts {
-            let got: Vec<usize> =
-                (0..leaves.len()).filter(|&i| got.distances[i] <= *cut).collect();
+            let got: Vec<usize> = (0..leaves.len()).filter(|&i| got.distances[i] <= *cut).collect();
             assert_eq!(&got, inside, "case {c} cut at {cut}");
         }
     }
@@ -97,7 +96,11 @@ fn no_leaf_at_all_is_a_tree_of_the_failure_vector() {
 type Rows = Vec<(u64, u64, Vec<usize>)>;
 
 /// Distance of two sets of requests, counted one request at a time.
-fn brute(rows: &Rows, a: impl Fn(&[usize], bool) -> bool, b: impl Fn(&[usize], bool) -> bool) -> f64 {
+fn brute(
+    rows: &Rows,
+    a: impl Fn(&[usize], bool) -> bool,
+    b: impl Fn(&[usize], bool) -> bool,
+) -> f64 {
     let (mut both, mut either) = (0_u64, 0_u64);
     for (failed, passed, leaves) in rows {
         for (n, fails) in [(*failed, true), (*passed, false)] {

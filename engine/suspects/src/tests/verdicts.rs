@@ -79,10 +79,10 @@ fn nothing_near_enough_says_how_far_the_nearest_is() {
     let config = Config { cut: 0.9, ..Config::STANDARD };
     let d = run(now, &past, &config);
     // Jaccard 50 / 1010.
-    assert_eq!(why(&d), [WhyNoVerdict::NothingClose {
-        nearest_thousandths: 951,
-        cut_thousandths: 900
-    }]);
+    assert_eq!(
+        why(&d),
+        [WhyNoVerdict::NothingClose { nearest_thousandths: 951, cut_thousandths: 900 }]
+    );
     assert!(considered(&d, "a").rejected.starts_with("too far from the failures"));
     assert_eq!(names(&run(now, &past, &Config { cut: 0.96, ..config })), ["a"]);
 }
