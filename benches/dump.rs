@@ -5,7 +5,6 @@
 //! every trace are dealt.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use resus_columns::Mapping;
@@ -21,7 +20,11 @@ const ROUNDS: usize = 3;
 pub(crate) fn run(requests: u64) -> Result<()> {
     let this = std::env::current_exe()?;
     let folder = this.parent().context("this program lies in a folder")?;
-    let resus = build(folder)?;
+    let resus = folder.join("resus");
+    ensure!(
+        resus.exists(),
+        "build the program first: cargo build --release -p resus -p resus-benches"
+    );
     let data = folder.join("bench-data");
     std::fs::create_dir_all(&data)?;
     println!("scenario million, seed {SEED}, {requests} requests, {ROUNDS} rounds");
@@ -47,13 +50,6 @@ pub(crate) fn run(requests: u64) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn build(folder: &Path) -> Result<PathBuf> {
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let status = Command::new(cargo).args(["build", "--release", "-q", "-p", "resus"]).status()?;
-    ensure!(status.success(), "failed to build the program");
-    Ok(folder.join("resus"))
 }
 
 /// Makes the dump, unless it is there from an earlier run.

@@ -23,7 +23,6 @@ fn main() -> Result<()> {
         ["curve"] => curve::run(100),
         ["curve", cases] => curve::run(cases.parse()?),
         ["read", files @ ..] => dump::read(files),
-        ["measure", command @ ..] => usage::measure(command),
         _ => bail!("expected one of: dump [REQUESTS], curve [CASES]"),
     }
 }

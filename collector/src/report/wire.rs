@@ -152,7 +152,8 @@ pub(super) struct Proof {
     pub(super) counts: Counts,
     /// The same weighted by sampling, rounded to whole requests.
     pub(super) weighted: Counts,
-    /// Distance to the failure vector in the dendrogram, 0 to 1; null without a dendrogram.
+    /// Distance to the failures, 0 to 1: the smaller of that in the dendrogram and the Jaccard
+    /// distance of the closest part; at a level without a dendrogram that of the component itself.
     pub(super) distance: Option<f64>,
     /// Failing share with the component less that without it, -1 to 1.
     pub(super) effect: f64,

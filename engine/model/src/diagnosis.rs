@@ -115,8 +115,9 @@ pub struct Presence {
     pub weighted: Counts,
     /// Name of the coefficient that `score` is of.
     pub coefficient: &'static str,
-    /// Cophenetic distance to the failure vector in the dendrogram, 0 to 1; `None` where the level
-    /// has no dendrogram.
+    /// Distance to the failures, 0 to 1: the smaller of the cophenetic distance to the failure vector
+    /// in the dendrogram and the Jaccard distance of the closest part. At a level without a
+    /// dendrogram the Jaccard distance of the component itself; `None` where it was not clustered.
     pub distance: Option<f64>,
     /// Failing share with the component less that without it, in points of share.
     pub effect: f64,

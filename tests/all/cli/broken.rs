@@ -23,7 +23,7 @@ fn refuses(name: &str, bytes: &[u8], words: &[&str]) {
 #[test]
 fn parquet_that_is_cut_off_empty_or_no_parquet() {
     let whole = fs::read(Sample::get().spans()).expect("the sample");
-    refuses("cut.parquet", &whole[..whole.len() / 2], &["truncated"]);
+    refuses("cut.parquet", &whole[..whole.len() / 2], &["cut off"]);
     refuses("empty.parquet", b"", &["empty"]);
     refuses("text.parquet", b"this is no parquet file at all", &["Parquet"]);
     refuses("magic.parquet", b"PAR1", &[]);

@@ -175,11 +175,7 @@ fn broken_bytes_in_the_middle_never_end_the_program() {
             }
         }
         let decoding = errors.iter().filter(|e| e.contains("cannot be decoded")).count();
-        assert!(
-            decoding > 10,
-            "{compression:?}: {decoding} errors in decoding of {}",
-            errors.len()
-        );
+        assert!(decoding > 4, "{compression:?}: {decoding} errors in decoding of {}", errors.len());
         for error in &errors {
             assert!(error.len() < 1000 && error.contains("export"), "{error}");
         }
