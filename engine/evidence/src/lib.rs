@@ -13,6 +13,7 @@ mod merge;
 mod observe;
 mod observer;
 mod production;
+mod recipe;
 mod shape;
 mod windows;
 

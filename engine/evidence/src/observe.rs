@@ -1,58 +1,72 @@
 //! All gathered spans → one Evidence a window.
 
+use hashbrown::HashMap;
 use rayon::prelude::*;
 use resus_model::{
-    ClassKey, Edge, EdgeKey, Evidence, Exactness, Exemplar, ExemplarSpan, Marginal, MarginalKey,
-    OperationKey, OperationStats, PathClass, Peer, PeerKey, Production, ProductionKey, Quality,
-    Role, Window,
+    ClassKey, Edge, EdgeKey, Evidence, Exactness, Exemplar, ExemplarSpan, Histogram, Marginal,
+    MarginalKey, OperationKey, OperationStats, PathClass, Peer, PeerKey, Production, ProductionKey,
+    Quality, Role, Tally, Window,
 };
 use resus_paths::{Gathered, Vocabulary};
+use rustc_hash::FxBuildHasher;
 
 use crate::canonical::{Limits, Parts, canonicalise};
-use crate::merge::merge;
-use crate::observer::{NOBODY, Observer, RawExemplar, WindowCounts};
+use crate::observer::{
+    MarginalCounts, NOBODY, Observer, RawExemplar, RawMarginal, RawPlace, WindowCounts, kinds_of,
+};
 use crate::windows::Windows;
-
-/// Parts of the work that may run side by side. A fixed number: it has no influence on the result,
-/// but each part has tables of its own, so more of them cost memory.
-const SHARES: usize = 8;
 
 /// Counts every gathered request into the window in which it started; one Evidence a window, in
 /// the order of windows, also where nothing started. The counters of data quality of the whole
 /// reading stand in the first.
+///
+/// Partitions are shared out over the threads of the current pool. How many there are has no
+/// influence on the result, but each share has tables of its own, so more of them cost memory.
 #[must_use]
 pub fn observe(gathered: &Gathered, windows: &Windows, limits: Limits) -> Vec<Evidence> {
-    let shares = SHARES.min(gathered.partitions()).min(rayon::current_num_threads().max(1) * 2);
+    let shares = gathered.partitions().min(rayon::current_num_threads().max(1));
     let per_share = gathered.partitions().div_ceil(shares);
-    let partial: Vec<(Vec<Evidence>, Quality)> = (0..shares)
+    let mut counted: Vec<(Observer, Quality)> = (0..shares)
         .into_par_iter()
         .map(|share| {
             let from = share * per_share;
             let to = (from + per_share).min(gathered.partitions());
-            observe_share(gathered, windows, from..to, limits)
+            observe_share(gathered, windows, from..to)
         })
         .collect();
 
     let mut quality = gathered.quality().clone();
-    partial.iter().for_each(|(_, q)| quality.merge(q));
-    let mut merged: Vec<Evidence> = (0..windows.list().len())
-        .map(|w| {
-            let same: Vec<&Evidence> = partial.iter().map(|(list, _)| &list[w]).collect();
-            merge(&same, limits).expect("made under the same rules, and at least one share")
+    counted.iter().for_each(|(_, q)| quality.merge(q));
+    let mut by_window: Vec<Vec<WindowCounts>> = windows.list().iter().map(|_| Vec::new()).collect();
+    for (observer, _) in &mut counted {
+        for (window, counts) in by_window.iter_mut().zip(std::mem::take(&mut observer.windows)) {
+            window.push(counts);
+        }
+    }
+    let mut evidences: Vec<Evidence> = by_window
+        .into_par_iter()
+        .zip(windows.list())
+        .map(|(counts, &(window, role))| {
+            let shares = counted.iter().zip(counts);
+            let parts = shares.map(|((observer, _), c)| export(gathered.vocabulary(), observer, c));
+            let mut parts = parts.reduce(join).expect("there is at least one share");
+            parts.rules = gathered.rules().fingerprint();
+            parts.window = window;
+            parts.role = role;
+            canonicalise(parts, limits)
         })
         .collect();
-    if let Some(first) = merged.first_mut() {
+    if let Some(first) = evidences.first_mut() {
         first.quality = quality;
     }
-    merged
+    evidences
 }
 
 fn observe_share(
     gathered: &Gathered,
     windows: &Windows,
     partitions: std::ops::Range<usize>,
-    limits: Limits,
-) -> (Vec<Evidence>, Quality) {
+) -> (Observer, Quality) {
     let mut observer = Observer::new(windows);
     let mut quality = Quality::default();
     for partition in partitions {
@@ -63,26 +77,33 @@ fn observe_share(
             None => quality.outside += 1,
         });
     }
-    let counts = std::mem::take(&mut observer.windows);
-    let evidences = windows
-        .list()
-        .iter()
-        .zip(counts)
-        .map(|(&(window, role), counts)| {
-            let rules = gathered.rules().fingerprint();
-            let mut parts = export(gathered.vocabulary(), &observer, counts);
-            parts.rules = rules;
-            parts.window = window;
-            parts.role = role;
-            canonicalise(parts, limits)
-        })
-        .collect();
-    (evidences, quality)
+    (observer, quality)
+}
+
+/// Puts the tables of two shares together. Both number texts and operations as the vocabulary does;
+/// shapes and classes are numbered by each share for itself.
+fn join<'a>(mut into: Parts<'a>, from: Parts<'a>) -> Parts<'a> {
+    let shift = |n: usize| u32::try_from(n).expect("tables hold fewer than 2^32 rows");
+    let (shapes, classes) = (shift(into.shapes.len()), shift(into.classes.len()));
+    into.shapes.extend(from.shapes);
+    into.classes.extend(from.classes.into_iter().map(|mut class| {
+        class.key.shape = class.key.shape.map(|s| s + shapes);
+        class
+    }));
+    into.marginals.extend(from.marginals.into_iter().map(|mut marginal| {
+        marginal.key.class += classes;
+        marginal
+    }));
+    into.operation_stats.extend(from.operation_stats);
+    into.edges.extend(from.edges);
+    into.productions.extend(from.productions);
+    into.peers.extend(from.peers);
+    into
 }
 
 /// Turns counts by this run's numbers into tables by the same numbers.
 fn export<'a>(vocabulary: &'a Vocabulary, observer: &Observer, counts: WindowCounts) -> Parts<'a> {
-    let WindowCounts { classes, operations, edges, productions, peers, marginals } = counts;
+    let WindowCounts { classes, operations, edges, productions, peers, places, marginals } = counts;
     let mut classes: Vec<_> = classes.into_iter().collect();
     classes.sort_unstable_by_key(|(id, _)| *id);
     let mut row_of = vec![0_u32; observer.classes.len()];
@@ -136,25 +157,15 @@ fn export<'a>(vocabulary: &'a Vocabulary, observer: &Observer, counts: WindowCou
             .collect(),
         shapes,
         classes,
-        marginals: marginals
-            .into_iter()
-            .map(|(key, counts)| Marginal {
-                key: MarginalKey {
-                    class: row_of[key.class as usize],
-                    kind: key.kind,
-                    service: number(key.service),
-                    namespace: number(key.namespace),
-                    value: number(key.value),
-                },
-                tally: counts.tally,
-                durations: counts.durations.into_histogram(),
-            })
-            .collect(),
+        marginals: marginal_rows(vocabulary, places, marginals, &row_of),
         operation_stats: operation_stats(observer, operations),
         edges: edge_rows(observer, edges),
-        productions: productions
-            .into_iter()
-            .map(|((entry, id), spans)| {
+        productions: observer
+            .production_rows
+            .iter()
+            .zip(productions)
+            .filter(|(_, spans)| *spans > 0)
+            .map(|(&(entry, id), spans)| {
                 let list = &observer.productions.list[id as usize];
                 let children = list[1..].chunks_exact(2).map(|pair| (pair[0], pair[1]));
                 let key = ProductionKey {
@@ -178,6 +189,39 @@ fn export<'a>(vocabulary: &'a Vocabulary, observer: &Observer, counts: WindowCou
         attribute_rows: Vec::new(),
         quality: Quality::default(),
     }
+}
+
+fn marginal_rows(
+    vocabulary: &Vocabulary,
+    places: HashMap<RawPlace, MarginalCounts, FxBuildHasher>,
+    marginals: HashMap<RawMarginal, MarginalCounts, FxBuildHasher>,
+    row_of: &[u32],
+) -> Vec<Marginal> {
+    let row = |key: RawMarginal, tally: Tally, durations: Histogram| Marginal {
+        key: MarginalKey {
+            class: row_of[key.class as usize],
+            kind: key.kind,
+            service: number(key.service),
+            namespace: number(key.namespace),
+            value: number(key.value),
+        },
+        tally,
+        durations,
+    };
+    let mut rows = Vec::with_capacity(places.len() * 3 + marginals.len());
+    for (place, counts) in places {
+        let RawPlace { class, service, namespace, resource } = place;
+        let durations = counts.durations.into_histogram();
+        for (kind, value) in kinds_of(vocabulary.resources[resource as usize]) {
+            if !value.is_none() {
+                let key = RawMarginal { class, kind, service, namespace, value };
+                rows.push(row(key, counts.tally, durations.clone()));
+            }
+        }
+    }
+    let others = marginals.into_iter();
+    rows.extend(others.map(|(key, c)| row(key, c.tally, c.durations.into_histogram())));
+    rows
 }
 
 fn operation_stats(

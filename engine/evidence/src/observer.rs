@@ -2,12 +2,13 @@
 
 use hashbrown::HashMap;
 use resus_model::{MarginalKind, Name, Outcome, Second, Tally, TraceId};
-use resus_paths::{Node, Path};
+use resus_paths::{Node, Path, Resource};
 use rustc_hash::FxBuildHasher;
 
 use crate::canonical::{EXEMPLAR_SPANS, EXEMPLARS};
 use crate::dense::Dense;
 use crate::production::Productions;
+use crate::recipe::{Recipe, Recipes, Step};
 use crate::shape::Shapes;
 use crate::windows::Windows;
 
@@ -108,14 +109,26 @@ pub(crate) struct RawMarginal {
     pub(crate) value: Name,
 }
 
+/// A service in a place, by class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct RawPlace {
+    pub(crate) class: u32,
+    pub(crate) service: Name,
+    pub(crate) namespace: Name,
+    pub(crate) resource: u32,
+}
+
 /// What one window has counted.
 #[derive(Debug, Default)]
 pub(crate) struct WindowCounts {
     pub(crate) classes: FastMap<u32, ClassCounts>,
     pub(crate) operations: Vec<OperationCounts>,
     pub(crate) edges: Vec<EdgeCounts>,
-    pub(crate) productions: FastMap<(u32, u32), u64>,
+    pub(crate) productions: Vec<u64>,
     pub(crate) peers: FastMap<(u32, u32, Name), PeerCounts>,
+    /// Services that ran in one place alone, by request.
+    pub(crate) places: FastMap<RawPlace, MarginalCounts>,
+    /// The others.
     pub(crate) marginals: FastMap<RawMarginal, MarginalCounts>,
 }
 
@@ -124,6 +137,10 @@ pub(crate) struct WindowCounts {
 pub(crate) struct Observer {
     pub(crate) shapes: Shapes,
     pub(crate) productions: Productions,
+    production_index: FastMap<(u32, u32), u32>,
+    /// (entry, production) of each row of production counts.
+    pub(crate) production_rows: Vec<(u32, u32)>,
+    recipes: Recipes,
     pub(crate) sets: Sets,
     class_index: FastMap<RawClass, u32>,
     pub(crate) classes: Vec<RawClass>,
@@ -155,6 +172,9 @@ impl Observer {
         Self {
             shapes: Shapes::default(),
             productions: Productions::default(),
+            production_index: FastMap::default(),
+            production_rows: Vec::new(),
+            recipes: Recipes::default(),
             sets: Sets::default(),
             class_index: FastMap::default(),
             classes: Vec::new(),
@@ -187,30 +207,19 @@ impl Observer {
     /// Counts operations, edges, productions and peers; returns the number of the path's shape.
     fn count_spans(&mut self, path: &Path<'_>, entry: u32, window: usize) -> u32 {
         let nodes = path.nodes;
-        let n = nodes.len();
-        self.buffers.shape_of.clear();
-        self.buffers.shape_of.resize(n, 0);
-        self.buffers.roots.clear();
+        let recipe = self.recipes.find(entry, nodes).unwrap_or_else(|| {
+            let recipe = self.work_out(nodes, entry);
+            self.recipes.keep(recipe)
+        });
+        let recipe = self.recipes.get(recipe);
+        let counts = &mut self.windows[window];
         let mut any_failed = false;
-        for i in (0..n).rev() {
-            let node = &nodes[i];
+        for (i, (node, step)) in nodes.iter().zip(&recipe.steps).enumerate() {
             any_failed |= node.failed;
-            let production = self.shape_node(nodes, i);
-            *self.windows[window].productions.entry((entry, production)).or_default() += 1;
-            if node.is_root() {
-                self.buffers.roots.push(self.buffers.shape_of[i]);
-            }
-            let parent = match node.parent {
-                NOBODY if node.orphan => NOBODY,
-                NOBODY => ABOVE_ROOT,
-                p => nodes[p as usize].operation.number(),
-            };
-            let edge = self.edge_of(entry, parent, node.operation.number());
-            let pair = self.edges[edge as usize].pair;
-            let counts = &mut self.windows[window];
-            count_operation(at(&mut counts.operations, pair), node, path);
-            if parent != ABOVE_ROOT {
-                count_edge(at(&mut counts.edges, edge), node);
+            *at(&mut counts.productions, step.production) += 1;
+            count_operation(at(&mut counts.operations, step.pair), node, path);
+            if step.edge != NOBODY {
+                count_edge(at(&mut counts.edges, step.edge), node);
             }
             let peer = path.mark(node).peer;
             if !peer.is_none() && node.subtree_end as usize == i + 1 {
@@ -221,11 +230,47 @@ impl Observer {
                 counts.durations.record(node.length_ns());
             }
         }
+        let shape = recipe.shape;
         if any_failed {
             self.count_retries(nodes, entry, window);
         }
+        shape
+    }
+
+    /// Works out to which rows the spans of a layout go.
+    fn work_out(&mut self, nodes: &[Node], entry: u32) -> Recipe {
+        self.buffers.shape_of.clear();
+        self.buffers.shape_of.resize(nodes.len(), 0);
+        self.buffers.roots.clear();
+        let mut steps: Vec<Step> = Vec::with_capacity(nodes.len());
+        for i in (0..nodes.len()).rev() {
+            let node = &nodes[i];
+            let production = self.shape_node(nodes, i);
+            let production = self.production_row(entry, production);
+            if node.is_root() {
+                self.buffers.roots.push(self.buffers.shape_of[i]);
+            }
+            let parent = match node.parent {
+                NOBODY if node.orphan => NOBODY,
+                NOBODY => ABOVE_ROOT,
+                p => nodes[p as usize].operation.number(),
+            };
+            let edge = self.edge_of(entry, parent, node.operation.number());
+            let pair = self.edges[edge as usize].pair;
+            let edge = if parent == ABOVE_ROOT { NOBODY } else { edge };
+            steps.push(Step { edge, pair, production });
+        }
+        steps.reverse();
         let Buffers { roots, key, .. } = &mut self.buffers;
-        self.shapes.forest(roots, key)
+        Recipe { shape: self.shapes.forest(roots, key), steps: steps.into() }
+    }
+
+    fn production_row(&mut self, entry: u32, production: u32) -> u32 {
+        let Self { production_index, production_rows, .. } = self;
+        *production_index.entry((entry, production)).or_insert_with(|| {
+            production_rows.push((entry, production));
+            count_of(production_rows) - 1
+        })
     }
 
     /// Numbers the subtree of a node, whose children are numbered already; returns its production.
@@ -312,29 +357,47 @@ impl Observer {
             insert(places, (name.service, name.namespace, node.resource));
         }
         make_distinct(places);
-        for &mut (service, namespace, resource) in places {
-            let resource = path.vocabulary.resources[resource as usize];
-            for (kind, value) in [
-                (MarginalKind::Instance, resource.instance),
-                (MarginalKind::Version, resource.version),
-                (MarginalKind::Host, resource.host),
-            ] {
+        let counts = &mut self.windows[window];
+        let few = places.len() <= FEW;
+        for &(service, namespace, place) in &*places {
+            // A service that ran in one place alone, as nearly all do, is counted by that place.
+            let same = places.iter().filter(|p| (p.0, p.1) == (service, namespace));
+            if few && same.count() == 1 {
+                let key = RawPlace { class, service, namespace, resource: place };
+                counts.places.entry(key).or_default().add(path.weight, length);
+                continue;
+            }
+            let resource = path.vocabulary.resources[place as usize];
+            for (kind, value) in kinds_of(resource) {
                 if !value.is_none() {
                     insert(seen, (kind, service, namespace, value));
                 }
             }
         }
         make_distinct(seen);
-        let marginals = &mut self.windows[window].marginals;
         for &(kind, service, namespace, value) in &*seen {
             let key = RawMarginal { class, kind, service, namespace, value };
-            let counts = marginals.entry(key).or_default();
-            counts.tally.add(path.weight);
-            if let Some(length) = length {
-                counts.durations.record(length);
-            }
+            counts.marginals.entry(key).or_default().add(path.weight, length);
         }
     }
+}
+
+impl MarginalCounts {
+    fn add(&mut self, weight: u64, length: Option<u64>) {
+        self.tally.add(weight);
+        if let Some(length) = length {
+            self.durations.record(length);
+        }
+    }
+}
+
+/// What a resource tells: each kind of marginal with its value, which may be absent.
+pub(crate) const fn kinds_of(resource: Resource) -> [(MarginalKind, Name); 3] {
+    [
+        (MarginalKind::Instance, resource.instance),
+        (MarginalKind::Version, resource.version),
+        (MarginalKind::Host, resource.host),
+    ]
 }
 
 /// Below this length, looking through a list is faster than sorting it.

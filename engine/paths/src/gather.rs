@@ -154,7 +154,16 @@ impl Gathered {
         let record_at = |at: u32| chunks[at as usize / CHUNK][at as usize % CHUNK];
         let mut workspace = Workspace::new(&self.vocabulary, &self.rules);
         let mut spans: Vec<Record> = Vec::new();
-        for same_low in order.chunk_by(|a, b| a.0 == b.0) {
+        // Traces in order of time: what counts by window then stays in cache for a while.
+        let earliest = |same_low: &[(u64, u32)]| {
+            same_low.iter().map(|&(_, at)| record_at(at).start_unix_nano).min().unwrap_or(0)
+        };
+        let mut traces: Vec<(u64, &[(u64, u32)])> = order
+            .chunk_by(|a, b| a.0 == b.0)
+            .map(|same_low| (earliest(same_low), same_low))
+            .collect();
+        traces.sort_unstable();
+        for (_, same_low) in traces {
             spans.clear();
             spans.extend(same_low.iter().map(|&(_, at)| record_at(at)));
             // Two traces may share their low half: 64-bit ids padded in different ways do.

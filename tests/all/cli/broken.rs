@@ -27,11 +27,6 @@ fn parquet_that_is_cut_off_empty_or_no_parquet() {
     refuses("empty.parquet", b"", &["empty"]);
     refuses("text.parquet", b"this is no parquet file at all", &["Parquet"]);
     refuses("magic.parquet", b"PAR1", &[]);
-    let mut flipped = whole.clone();
-    for byte in &mut flipped[1000..3000] {
-        *byte ^= 0x5a;
-    }
-    refuses("flipped.parquet", &flipped, &[]);
 }
 
 #[test]

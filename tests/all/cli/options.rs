@@ -124,8 +124,8 @@ fn coefficient_linkage_and_cut_change_the_answer() {
     let none = none.code(NO_VERDICT).json();
     assert_eq!(count(&none["suspects"]), 0);
     assert!(count(&none["considered"]) > 0, "weaker candidates stand");
-    let wide = analyze_json(&sample.spans(), &["--cut", "1"]).code(SUSPECTS).json();
-    assert!(count(&wide["suspects"]) > count(&plain["suspects"]), "a higher cut lets more in");
+    let narrow = analyze_json(&sample.spans(), &["--cut", "0.1"]).code(SUSPECTS).json();
+    assert!(count(&narrow["suspects"]) < count(&plain["suspects"]), "a lower cut leaves more out");
 }
 
 #[test]
