@@ -13,15 +13,15 @@ use std::collections::BTreeMap;
 use resus_evidence::{Limits, MergeError, coarsen_panes, merge};
 use resus_model::{Bucket, Evidence, Histogram, Outcome, Quality, Role, Window};
 
-/// At most so many panes: fine enough to cut a minute out of an hour, coarse enough that a pane
-/// holds requests.
-pub const PANES: u64 = 64;
+/// At most so many panes: fine enough to cut two minutes out of an hour, coarse enough that a pane
+/// holds requests and that counting by pane costs little more than counting once.
+pub const PANES: u64 = 32;
 
 /// Baseline windows made of the panes outside: enough to see how much a share wanders.
 const BASELINE_WINDOWS: usize = 8;
 
-/// Log-likelihood ratio from which a run stands out. With 64 panes there are about 2,000 runs; at 12
-/// a run appears by chance in about one dump in a hundred (exp(-12) * 2,000).
+/// Log-likelihood ratio from which a run stands out. With 32 panes there are about 500 runs; at 12 a
+/// run appears by chance in less than one dump in a hundred (exp(-12) * 500).
 const STANDS_OUT: f64 = 12.0;
 
 const SECOND: u64 = 1_000_000_000;
@@ -242,7 +242,7 @@ mod tests {
     fn panes_are_few_and_nest() {
         let range = |s: u64| Window { from: 1_000_000 * SECOND, to: (1_000_000 + s) * SECOND };
         assert_eq!(pane_length(range(30)), SECOND);
-        assert_eq!(pane_length(range(900)), 16 * SECOND);
+        assert_eq!(pane_length(range(900)), 32 * SECOND);
         let day = pane_length(range(86_400));
         assert!(day.is_power_of_two() || (day / SECOND).is_power_of_two());
         assert!(86_400 * SECOND / day <= PANES);
