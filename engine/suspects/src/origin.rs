@@ -80,3 +80,21 @@ fn productions<'s>(
         (number(i), children)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::notation::evidence;
+    use crate::{Config, diagnose};
+
+    #[test]
+    fn a_request_of_an_unseen_shape_begins_to_fail_where_its_children_are_new() {
+        let healthy = "GET /: web>a>b x400\nGET /: web>c x400";
+        let baseline = [evidence(healthy), evidence(healthy)];
+        // `a` has stopped calling `b`.
+        let now = evidence("GET /: web>a x60\nGET /: web>c x300");
+        let diagnosis = diagnose(&now, &baseline, &Config::STANDARD).expect("rules agree");
+        let first = &diagnosis.suspects()[0].candidate;
+        assert_eq!(first.component.service, "a");
+        assert_eq!(first.presence.origins, 60);
+    }
+}

@@ -88,3 +88,43 @@ fn calling(aligned: &Aligned<'_>) -> Vec<bool> {
     }
     crossings.iter().zip(&spans).map(|(&c, &s)| c * 2 > s).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use resus_model::Diagnosis;
+
+    use crate::notation::evidence;
+    use crate::{Config, diagnose};
+
+    fn suspects(text: &str) -> Diagnosis {
+        diagnose(&evidence(text), &[], &Config::STANDARD).expect("rules agree")
+    }
+
+    #[test]
+    fn services_that_always_occur_together_are_told_apart_by_where_failure_began() {
+        let diagnosis = suspects("GET /: web>a>b x60 fail\nGET /: web>a>b x20\nGET /: web>c x200");
+        let ranked: Vec<_> = diagnosis
+            .suspects()
+            .iter()
+            .map(|s| (s.candidate.component.service.as_str(), s.candidate.group))
+            .collect();
+        assert_eq!(ranked.iter().map(|r| r.0).collect::<Vec<_>>(), ["b", "a"]);
+        assert_ne!(ranked[0].1, ranked[1].1, "they are separable");
+        let closest = diagnosis.suspects()[0].candidate.presence.closest.as_ref();
+        let closest = closest.expect("a service has parts");
+        assert_eq!(closest.operation, None, "closest is that all failures began there");
+        assert_eq!((closest.counts.failed_with, closest.counts.passed_with), (60, 0));
+    }
+
+    #[test]
+    fn the_score_is_the_mean_of_the_whole_and_the_closest_part() {
+        let diagnosis = suspects("GET /: web>a>b x60 fail\nGET /: web>a>b x20\nGET /: web>c x200");
+        for suspect in diagnosis.suspects() {
+            let presence = &suspect.candidate.presence;
+            let of = |counts| Config::STANDARD.coefficient.of(counts);
+            let part = presence.closest.as_ref().expect("a service has parts");
+            let mean = f64::midpoint(of(&presence.counts), of(&part.counts));
+            assert!((suspect.candidate.score - mean).abs() < 1e-15);
+        }
+    }
+}
