@@ -26,7 +26,26 @@ pub(crate) fn gather(reading: &Reading) -> Result<Gathered> {
         read(file, &mapping, &gather)?;
     }
     bar.finish_and_clear();
-    Ok(gather.into_inner().expect("no reader panicked with the lock held").seal())
+    let gathered = gather.into_inner().expect("no reader panicked with the lock held").seal();
+    if gathered.quality().spans == 0 {
+        bail!("{}", nothing(&reading.files, gathered.quality()));
+    }
+    Ok(gathered)
+}
+
+/// Says that there was no span, and why every record was left out.
+fn nothing(names: &[String], quality: &Quality) -> String {
+    let mut text = format!("failed to find a span in {}", names.join(", "));
+    if quality.skipped.is_empty() {
+        text.push_str(": it holds no record; was the right file or time exported?");
+        return text;
+    }
+    text.push_str(&format!(": all {} records were left out", quality.skipped_total()));
+    for (reason, (count, example)) in &quality.skipped {
+        text.push_str(&format!("\n  {count} for `{}`, as in {example}", reason.field()));
+    }
+    text.push_str("\n  correct the field on export, or name another column by --map column=field");
+    text
 }
 
 /// Files and globs → paths, each once, in the order typed; what a glob finds in order of name.
@@ -111,10 +130,10 @@ fn read_standard_input(mapping: &Mapping, gather: &Mutex<Gather>) -> Result<()> 
 }
 
 fn read_parquet(file: &Path, mapping: &Mapping, gather: &Mutex<Gather>) -> Result<()> {
-    let file = resus_columns::open(file, mapping)?;
+    let file = resus_columns::open(file, mapping).map_err(output::failed)?;
     (0..file.parts()).into_par_iter().try_for_each(|part| {
         let mut quality = Quality::default();
-        let batch = file.read(part, &mut quality)?;
+        let batch = file.read(part, &mut quality).map_err(output::failed)?;
         push(gather, &batch, &quality);
         Ok(())
     })
@@ -125,7 +144,7 @@ fn read_json(source: impl Read, name: &str, gather: &Mutex<Gather>) -> Result<()
     let mut sink = |batch: SpanBatch| push(gather, &batch, &Quality::default());
     let end = resus_otlp::read(source, name, &mut sink, &mut quality);
     push(gather, &SpanBatch::new(), &quality);
-    Ok(end?)
+    end.map_err(output::failed)
 }
 
 fn push(gather: &Mutex<Gather>, batch: &SpanBatch, quality: &Quality) {

@@ -55,6 +55,11 @@ pub(crate) fn say(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// A library's error as the program's: messages of libraries fit after "failed to".
+pub(crate) fn failed(error: impl std::error::Error) -> anyhow::Error {
+    anyhow::anyhow!("failed to {error}")
+}
+
 /// Says why a command failed.
 pub(crate) fn failure(error: &anyhow::Error) {
     let mut text = format!("resus: {error}");

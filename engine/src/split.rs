@@ -70,10 +70,10 @@ pub(crate) fn split(panes: &[Evidence]) -> Result<Split, MergeError> {
         .unwrap_or(Window { from: 0, to: 0 });
     let longest = panes.iter().map(|p| p.window.nanos()).max().unwrap_or(SECOND);
     let length = pane_length(range).max(longest);
-    let panes: Vec<Evidence> = coarsen_panes(panes, length, Limits::STANDARD)?
-        .into_iter()
-        .filter(|p| p.paths() > 0)
-        .collect();
+    let mut panes = coarsen_panes(panes, length, Limits::STANDARD)?;
+    if panes.iter().any(|p| p.paths() > 0) {
+        panes.retain(|p| p.paths() > 0);
+    }
     let by_outcome: Vec<(u64, u64)> = panes.iter().map(failures).collect();
     let (run, ratio, what) = match best_run(&by_outcome) {
         Some((run, ratio)) if ratio >= STANDS_OUT => (run, ratio, "fail"),

@@ -54,7 +54,7 @@ impl Diagnosing {
         let Some(path) = &self.tree else { return Ok(None) };
         let name = path.display().to_string();
         let text = fs::read_to_string(path).with_context(|| format!("failed to read {name}"))?;
-        Ok(Some(RestartTree::parse(&text, &name)?))
+        RestartTree::parse(&text, &name).map(Some).map_err(output::failed)
     }
 }
 
@@ -71,10 +71,11 @@ pub(crate) fn finish(
         Some(tree) => tree,
         None => {
             let text = infer(&seen_services(evidence));
-            RestartTree::parse(&text, "inferred tree")?
+            RestartTree::parse(&text, "inferred tree").map_err(output::failed)?
         }
     };
-    let mut conclusion = conclude(evidence, choice, config, Some(&tree), &Policy::standard())?;
+    let mut conclusion = conclude(evidence, choice, config, Some(&tree), &Policy::standard())
+        .map_err(output::failed)?;
     let notes = &mut conclusion.diagnosis.notes;
     if inferred {
         notes.push(

@@ -51,7 +51,8 @@ impl Generate {
         let bar = output::progress();
         let truth = write_parquet(&scenario, &self.paths(), options, |spans| {
             bar.set_message(format!("{spans} spans written"));
-        })?;
+        })
+        .map_err(output::failed)?;
         bar.finish_and_clear();
         output::say(&format!(
             "{} requests, {} spans written to {}",

@@ -32,7 +32,8 @@ impl Summarise {
         let choice = self.stretches.choice()?;
         let gathered = input::gather(&self.reading)?;
         let evidence = summarise(&gathered, &choice);
-        output::write(&to_ipc(&evidence)?, self.out.as_deref())?;
+        let bytes = to_ipc(&evidence).map_err(output::failed)?;
+        output::write(&bytes, self.out.as_deref())?;
         Ok(End::Well)
     }
 }

@@ -81,5 +81,5 @@ impl Tree {
 fn read(path: &PathBuf) -> Result<RestartTree> {
     let name = path.display().to_string();
     let text = fs::read_to_string(path).with_context(|| format!("failed to read {name}"))?;
-    Ok(RestartTree::parse(&text, &name)?)
+    RestartTree::parse(&text, &name).map_err(output::failed)
 }

@@ -41,6 +41,14 @@ fn json_that_is_cut_off_or_of_another_kind() {
 }
 
 #[test]
+fn spans_none_of_which_can_be_read() {
+    let zero = br#"{"resourceSpans":[]}"#;
+    refuses("zero.jsonl", zero, &["no record"]);
+    let no_start = br#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174","name":"x","endTimeUnixNano":"5"}]}]}]}"#;
+    refuses("timeless.jsonl", no_start, &["all 1 records", "start_unix_nano"]);
+}
+
+#[test]
 fn files_that_are_not_there() {
     let ran = resus(&["analyze", "nobody-has-this.parquet"]).code(ERROR);
     assert!(ran.stderr().contains("nobody-has-this.parquet"));
