@@ -17,7 +17,7 @@ pub(crate) struct Usage {
 /// Runs a command, its output thrown away.
 pub(crate) fn of(command: &[&str]) -> Result<Usage> {
     let Some((program, arguments)) = command.split_first() else { bail!("expected a command") };
-    let child = Command::new(program)
+    let mut child = Command::new(program)
         .args(arguments)
         .stdout(Stdio::null())
         .spawn()
