@@ -305,14 +305,21 @@ impl Page {
 
 /// Coefficient, linkage and cut in a sentence; nothing was computed without candidates.
 pub(super) fn method(diagnosis: &Diagnosis) -> Option<String> {
-    let first = diagnosis
+    let presence = diagnosis
         .suspects()
         .iter()
         .map(|s| &s.candidate)
         .chain(&diagnosis.considered)
-        .map(|c| c.presence.coefficient)
+        .map(|c| &c.presence)
         .next()?;
-    let mut text = format!("Scores are the {first} coefficient of presence and failure.");
+    let coefficient = presence.coefficient;
+    let mut text = match presence.closest {
+        None => format!("Scores are the {coefficient} coefficient of presence and failure."),
+        Some(_) => format!(
+            "Scores are the mean of two {coefficient} coefficients with failure: that of the component, \
+             and that of its closest part (an operation of it, or where failures began)."
+        ),
+    };
     if let Some(Dendrogram { linkage, cut, .. }) = &diagnosis.dendrogram {
         text.push_str(&format!(
             " Suspects are the failures' cluster ({linkage} linkage, cut at {cut:.2})."
