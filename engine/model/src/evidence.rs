@@ -276,7 +276,7 @@ pub struct ExemplarSpan {
     pub duration_ns: i64,
     /// The span failed.
     pub failed: bool,
-    /// The span failed and none of its children did.
+    /// The span failed, none of its children did, and its parent (if any) failed too.
     pub origin: bool,
 }
 
@@ -345,7 +345,7 @@ pub struct OperationStats {
     pub spans: u64,
     /// Spans that failed.
     pub failed: u64,
-    /// Spans that failed and none of whose children did.
+    /// Spans that failed, none of whose children did, and whose parent (if any) failed too.
     pub origins: u64,
     /// Spans that failed under a parent that did not.
     pub masked: u64,

@@ -61,7 +61,7 @@ pub struct Quality {
     pub duplicates: u64,
     /// Of these, how many differed in content.
     pub conflicting: u64,
-    /// Spans in a parent cycle, cut open.
+    /// Parent cycles, each cut open at its earliest span.
     pub cyclic: u64,
     /// Spans with a negative duration.
     pub negative_durations: u64,
