@@ -69,7 +69,7 @@ pub fn decode_json(
     let links = batch.links.len();
     let (consumed, _) = decode_prefix(text, batch, &mut tally, None)?;
     if let Some(at) = text[consumed..].iter().position(|b| !b.is_ascii_whitespace()) {
-        truncate(batch, before, links);
+        batch.truncate(before, links);
         return Err(JsonError {
             offset: consumed + at,
             path: String::new(),
@@ -108,7 +108,7 @@ pub(crate) fn decode_prefix<'b>(
         Ok(()) => Ok((json.into_iter::<IgnoredAny>().byte_offset(), decoder.seen)),
         Err(error) => {
             let error = JsonError::new(text, &error, &decoder.path);
-            truncate(decoder.batch, rows, links);
+            decoder.batch.truncate(rows, links);
             decoder.tally.restore(counts);
             Err(error)
         }
@@ -170,62 +170,6 @@ fn offset(text: &[u8], line: usize, column: usize) -> usize {
         _ => memchr::memchr_iter(b'\n', text).nth(line - 2).map_or(0, |newline| newline + 1),
     };
     (begin + column.saturating_sub(1)).min(text.len())
-}
-
-/// Takes back all rows and links behind the given numbers.
-fn truncate(batch: &mut SpanBatch, rows: usize, links: usize) {
-    let SpanBatch {
-        names: _,
-        trace_id,
-        span_id,
-        parent_span_id,
-        flags,
-        trace_state,
-        service,
-        namespace,
-        instance,
-        version,
-        host,
-        operation,
-        kind,
-        status,
-        start_unix_nano,
-        duration_ns,
-        received_unix_nano,
-        http_status,
-        rpc_status,
-        error_type,
-        peer,
-        error_event_count,
-        exception_event_count,
-        links: all_links,
-        // Not filled here.
-        attributes: _,
-        attribute_ends: _,
-    } = batch;
-    trace_id.truncate(rows);
-    span_id.truncate(rows);
-    parent_span_id.truncate(rows);
-    flags.truncate(rows);
-    trace_state.truncate(rows);
-    service.truncate(rows);
-    namespace.truncate(rows);
-    instance.truncate(rows);
-    version.truncate(rows);
-    host.truncate(rows);
-    operation.truncate(rows);
-    kind.truncate(rows);
-    status.truncate(rows);
-    start_unix_nano.truncate(rows);
-    duration_ns.truncate(rows);
-    received_unix_nano.truncate(rows);
-    http_status.truncate(rows);
-    rpc_status.truncate(rows);
-    error_type.truncate(rows);
-    peer.truncate(rows);
-    error_event_count.truncate(rows);
-    exception_event_count.truncate(rows);
-    all_links.truncate(links);
 }
 
 #[cfg(test)]

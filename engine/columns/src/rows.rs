@@ -439,8 +439,14 @@ impl<'a> Rows<'a> {
             error_event_count,
             exception_event_count,
             links,
+            // Not filled here.
             attributes: _,
             attribute_ends: _,
+            events: _,
+            event_ends: _,
+            resource_attributes: _,
+            scope: _,
+            status_message: _,
         } = &mut batch;
         let out = rejected.as_slice();
         keep(trace_id, out);

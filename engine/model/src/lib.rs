@@ -32,5 +32,5 @@ pub use ids::{ParseIdError, SpanId, TraceId};
 pub use names::{Interner, Name};
 pub use quality::{Quality, SkipReason};
 pub use rules::{ClientErrors, Fingerprint, Rules};
-pub use span::{Kind, Link, SpanBatch, SpanRow, Status};
+pub use span::{Kind, Link, LogBatch, SpanBatch, SpanRow, Status};
 pub use time::Window;

@@ -201,6 +201,46 @@ pub struct SpanBatch {
     pub attributes: String,
     /// End of each span's attributes in `attributes`; empty where none were kept, else one a span.
     pub attribute_ends: Vec<u64>,
+    /// Events as JSON arrays, one a span, back to back; empty where they were not kept.
+    pub events: String,
+    /// End of each span's events in `events`; empty where none were kept, else one a span.
+    pub event_ends: Vec<u64>,
+    /// Resource attributes as a JSON object; empty where none were kept, else one a span.
+    pub resource_attributes: Vec<Name>,
+    /// Instrumentation scope as `name` or `name@version`; empty where none were kept, else one a span.
+    pub scope: Vec<Name>,
+    /// Message of the status; empty where none were kept, else one a span.
+    pub status_message: Vec<Name>,
+}
+
+/// Log records that speak of a span, as columns of equal length.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogBatch {
+    /// The trace; not zero.
+    pub trace_id: Vec<TraceId>,
+    /// The span; not zero.
+    pub span_id: Vec<SpanId>,
+    /// When it happened (when it was observed, where that is not said), nanoseconds since the Unix
+    /// epoch; 0 unknown.
+    pub unix_nano: Vec<u64>,
+    /// Level ERROR or above, or an exception.
+    pub error: Vec<bool>,
+    /// Records an exception.
+    pub exception: Vec<bool>,
+}
+
+impl LogBatch {
+    /// How many records there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.trace_id.len()
+    }
+
+    /// True when there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.trace_id.is_empty()
+    }
 }
 
 impl SpanBatch {
@@ -318,6 +358,89 @@ impl SpanBatch {
         self.attributes.push_str(json);
         self.attribute_ends.push(self.attributes.len() as u64);
     }
+
+    /// The events of a row as a JSON array; empty where none were kept.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "ends lie within a String's length")]
+    pub fn events_of(&self, row: usize) -> &str {
+        let Some(&end) = self.event_ends.get(row) else { return "" };
+        let from = if row == 0 { 0 } else { self.event_ends[row - 1] };
+        &self.events[from as usize..end as usize]
+    }
+
+    /// Appends the events of the next row that has none yet.
+    pub fn push_events(&mut self, json: &str) {
+        self.events.push_str(json);
+        self.event_ends.push(self.events.len() as u64);
+    }
+
+    /// Takes back all rows and links behind the given numbers. Names stay.
+    #[expect(clippy::cast_possible_truncation, reason = "ends lie within a String's length")]
+    pub fn truncate(&mut self, rows: usize, links: usize) {
+        let Self {
+            names: _,
+            trace_id,
+            span_id,
+            parent_span_id,
+            flags,
+            trace_state,
+            service,
+            namespace,
+            instance,
+            version,
+            host,
+            operation,
+            kind,
+            status,
+            start_unix_nano,
+            duration_ns,
+            received_unix_nano,
+            http_status,
+            rpc_status,
+            error_type,
+            peer,
+            error_event_count,
+            exception_event_count,
+            links: all_links,
+            attributes,
+            attribute_ends,
+            events,
+            event_ends,
+            resource_attributes,
+            scope,
+            status_message,
+        } = self;
+        trace_id.truncate(rows);
+        span_id.truncate(rows);
+        parent_span_id.truncate(rows);
+        flags.truncate(rows);
+        trace_state.truncate(rows);
+        service.truncate(rows);
+        namespace.truncate(rows);
+        instance.truncate(rows);
+        version.truncate(rows);
+        host.truncate(rows);
+        operation.truncate(rows);
+        kind.truncate(rows);
+        status.truncate(rows);
+        start_unix_nano.truncate(rows);
+        duration_ns.truncate(rows);
+        received_unix_nano.truncate(rows);
+        http_status.truncate(rows);
+        rpc_status.truncate(rows);
+        error_type.truncate(rows);
+        peer.truncate(rows);
+        error_event_count.truncate(rows);
+        exception_event_count.truncate(rows);
+        all_links.truncate(links);
+        attribute_ends.truncate(rows);
+        attributes.truncate(attribute_ends.last().map_or(0, |&end| end as usize));
+        event_ends.truncate(rows);
+        events.truncate(event_ends.last().map_or(0, |&end| end as usize));
+        resource_attributes.truncate(rows);
+        scope.truncate(rows);
+        status_message.truncate(rows);
+    }
 }
 
 #[cfg(test)]
@@ -342,9 +465,18 @@ mod tests {
         };
         batch.push(&row);
         batch.push_attributes("{\"tenant\":\"a\"}");
+        batch.push_events("[]");
         assert_eq!(batch.row(0), row);
         assert_eq!(batch.attributes_of(0), "{\"tenant\":\"a\"}");
+        assert_eq!(batch.events_of(0), "[]");
         assert_eq!(batch.len(), 1);
+        batch.push(&row);
+        batch.push_attributes("{}");
+        batch.push_events("[1]");
+        batch.truncate(1, 0);
+        assert_eq!((batch.len(), batch.attributes.len(), batch.events.as_str()), (1, 14, "[]"));
+        batch.truncate(0, 0);
+        assert!(batch.is_empty() && batch.attributes.is_empty() && batch.event_ends.is_empty());
     }
 
     #[test]

@@ -1,0 +1,1 @@
+//! Who may hand in telemetry, and what are they told?
