@@ -7,7 +7,7 @@
 
 use anyhow::Result;
 use rayon::prelude::*;
-use resus_datasets::presets::{InteractionParameters, interaction};
+use resus_datasets::presets::{InteractionEffect, InteractionParameters, interaction};
 use resus_datasets::{Share, generate};
 use resus_engine::{Choice, Gather, summarise};
 use resus_model::{Component, Evidence, Level, Role, Rules, Window};
@@ -35,11 +35,13 @@ struct Score {
     reported: f64,
 }
 
-/// Prints the curves of so many cases for each order, plain and heavily masked.
+/// Prints the curves of so many cases for each order: plain, heavily masked, and where callers fail
+/// over a wrong value while the component itself looks well.
 pub(crate) fn run(cases: u64) -> Result<()> {
     let standard = InteractionParameters::STANDARD;
     let masked = InteractionParameters { masking: Share::percent(70), ..standard };
-    for (what, parameters) in [("", standard), (", masked", masked)] {
+    let wrong = InteractionParameters { effect: InteractionEffect::WrongValue, ..standard };
+    for (what, parameters) in [("", standard), (", masked", masked), (", wrong value", wrong)] {
         println!("parameters{what}: {parameters:?}\n");
         for order in 1..=4 {
             let results: Result<Vec<Case>> =

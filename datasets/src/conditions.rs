@@ -4,6 +4,7 @@ use resus_model::Name;
 
 use crate::{
     random::{Purpose, Share, Stream},
+    requests::{NOBODY, WrongValue},
     scenario::{Component, Effect, Fault, Restart, Scenario},
     topology::{OperationId, ServiceId, Topology},
 };
@@ -211,17 +212,21 @@ pub(crate) enum Wanted {
     EarlyReturn,
     /// By an exception; handled by the caller for sure if `masked`.
     Error { exception: Name, masked: bool },
+    /// As planned, but with a wrong answer.
+    WrongValue(WrongValue),
 }
 
 /// What the faults that hit a run do to it together: how it ends, and by how much it is delayed.
 ///
 /// Delays add up; of the others the first in the order of the scenario counts. A masked error
-/// where there is no caller does nothing: it is taken out of `hit`.
+/// where there is no caller does nothing, nor does a wrong value that nobody will stumble over: it
+/// is taken out of `hit`. `stumbler` tells who does, or [`NOBODY`].
 pub(crate) fn combine(
     faults: &[Fault],
     exceptions: &[Name],
     hit: &mut u64,
     has_caller: bool,
+    stumbler: impl Fn(&Fault) -> u32,
     stream: Stream,
 ) -> (Wanted, u64) {
     let (mut wanted, mut delay) = (Wanted::Nothing, 0_u64);
@@ -236,6 +241,14 @@ pub(crate) fn combine(
             Effect::MaskedError { .. } => {
                 *hit &= !(1 << i);
                 continue;
+            }
+            Effect::WrongValue { .. } => {
+                let stumbler = stumbler(fault);
+                if stumbler == NOBODY {
+                    *hit &= !(1 << i);
+                    continue;
+                }
+                Wanted::WrongValue(WrongValue { exception, stumbler })
             }
             Effect::EarlyReturn => Wanted::EarlyReturn,
             Effect::Delay { extra } => {

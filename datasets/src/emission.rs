@@ -144,9 +144,9 @@ impl Emitter {
     /// The exceptions of faults, in their order; [`Name::NONE`] for those without.
     pub(crate) fn exceptions(&mut self, scenario: &Scenario) -> Vec<Name> {
         let names = scenario.faults.iter().map(|fault| match &fault.effect {
-            Effect::Error { error_type } | Effect::MaskedError { error_type } => {
-                self.names.intern(error_type)
-            }
+            Effect::Error { error_type }
+            | Effect::MaskedError { error_type }
+            | Effect::WrongValue { error_type } => self.names.intern(error_type),
             Effect::Delay { .. } | Effect::EarlyReturn => Name::NONE,
         });
         names.collect()

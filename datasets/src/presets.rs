@@ -12,7 +12,7 @@ use crate::{
 };
 
 use interaction::often_used;
-pub use interaction::{InteractionParameters, interaction};
+pub use interaction::{InteractionEffect, InteractionParameters, interaction};
 
 /// All names that [`by_name`] knows.
 pub const NAMES: [&str; 6] =

@@ -50,6 +50,8 @@ pub(crate) struct Frame {
     pub(crate) handled: u32,
     /// How it ended, while the answer is on its way.
     pub(crate) failure: Option<Failure>,
+    /// What is wrong with its answer, if it gives one.
+    pub(crate) wrong: Option<WrongValue>,
 }
 
 impl Frame {
@@ -81,6 +83,7 @@ impl Frame {
             failed_call: None,
             handled: 0,
             failure: None,
+            wrong: None,
         }
     }
 }
@@ -103,6 +106,15 @@ pub(crate) struct Failure {
     pub(crate) exception: Name,
     /// The frame that handles it, or [`NOBODY`].
     pub(crate) handler: u32,
+}
+
+/// A wrong value on its way from where it arose to whoever stumbles over it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WrongValue {
+    /// The exception by which that one fails.
+    pub(crate) exception: Name,
+    /// The frame that stumbles.
+    pub(crate) stumbler: u32,
 }
 
 /// A request under way.
@@ -132,6 +144,15 @@ impl Request {
     /// The caller so many calls above a frame; 0 is the frame itself.
     pub(crate) fn above(&self, frame: u32, calls: u32) -> u32 {
         (0..calls).fold(frame, |f, _| self.frames[f as usize].caller)
+    }
+
+    /// The caller in another process that a frame's answer reaches first, or [`NOBODY`].
+    pub(crate) fn caller_outside(&self, frame: u32) -> u32 {
+        let mut run = &self.frames[frame as usize];
+        while !run.remote {
+            run = &self.frames[run.caller as usize];
+        }
+        run.caller
     }
 }
 

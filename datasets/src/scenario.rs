@@ -115,6 +115,18 @@ pub enum Effect {
     },
     /// It answers at once and well, without calling anybody: a part of the trace is missing.
     EarlyReturn,
+    /// It answers well, but with a wrong value, and its caller stumbles over that: by an exception
+    /// of its own, once the step of the call is over or at any later stage of its work. From there
+    /// on that is an error like any other ([`Scenario::masking`]).
+    ///
+    /// Where a service or a replica is broken, the value leaves it first: the caller that stumbles
+    /// is the one outside. Nothing happens where there is none. A run that fails for another reason
+    /// gives no value away, and a caller that fails for another reason before it stumbles fails for
+    /// that.
+    WrongValue {
+        /// The caller's exception.
+        error_type: String,
+    },
 }
 
 /// A restart. Requests that are already inside finish; new ones fail at once until it is done.
@@ -263,6 +275,16 @@ impl Scenario {
             return Err(ScenarioError::NoRows);
         }
         Ok(())
+    }
+}
+
+impl Fault {
+    /// True when its trigger has all that a replica of a service runs, and not operations alone.
+    pub(crate) fn breaks_all_of(&self, service: ServiceId, replica: u32) -> bool {
+        self.trigger.iter().any(|&component| {
+            component == Component::Service(service)
+                || component == Component::Instance(service, replica)
+        })
     }
 }
 

@@ -43,7 +43,7 @@ pub struct Truth {
 pub struct FaultTruth {
     /// The components that have to meet.
     pub trigger: Vec<ComponentTruth>,
-    /// `error`, `masked_error`, `delay` or `early_return`.
+    /// `error`, `masked_error`, `delay`, `early_return` or `wrong_value`.
     pub effect: &'static str,
     /// First nanosecond since the Unix epoch at which it shows.
     pub from_unix_nano: u64,
@@ -109,6 +109,7 @@ impl FaultTruth {
                 Effect::MaskedError { .. } => "masked_error",
                 Effect::Delay { .. } => "delay",
                 Effect::EarlyReturn => "early_return",
+                Effect::WrongValue { .. } => "wrong_value",
             },
             from_unix_nano: start.saturating_add(fault.from),
             until_unix_nano: start.saturating_add(fault.until),

@@ -6,7 +6,8 @@ use super::{EventKind, Generator};
 use crate::{
     conditions::{Door, Wanted, combine},
     random::{Share, Stream},
-    requests::{Failure, Fate, Frame, NOBODY, Request, Slot},
+    requests::{Failure, Fate, Frame, NOBODY, Request, Slot, WrongValue},
+    scenario::Fault,
     topology::ServiceId,
 };
 
@@ -20,6 +21,8 @@ mod draws {
     pub(super) const STAGE: u64 = 6;
     pub(super) const MASKING: u64 = 7;
     pub(super) const EFFECT: u64 = 8;
+    /// When the caller stumbles over the answer.
+    pub(super) const STUMBLE: u64 = 9;
     /// And above: one a call of the operation, by step and place in it.
     pub(super) const CALLS: u64 = 1 << 32;
 }
@@ -39,7 +42,7 @@ impl Generator {
         let (topology, now) = (&scenario.topology, *now);
         let request = requests.get(slot);
         let run = &mut request.frames[frame as usize];
-        let (stream, has_caller) = (run.stream, run.caller != NOBODY);
+        let (stream, caller) = (run.stream, run.caller);
         let operation = topology.operation(run.operation);
         run.started_at = now;
         let mut door = conditions.door(run.operation, operation.service, run.replica, now);
@@ -59,8 +62,13 @@ impl Generator {
         let (id, replica, number) = (run.operation, run.replica, request.number);
         let mut hit = conditions.visit(id, replica, number, &mut request.visits, now);
         let effects = stream.child(draws::EFFECT);
+        let stumbler = |fault: &Fault| {
+            let all = fault.breaks_all_of(operation.service, replica);
+            if all { request.caller_outside(frame) } else { caller }
+        };
+        let (faults, exceptions) = (&scenario.faults, &self.exceptions);
         let (mut wanted, delay) =
-            combine(&scenario.faults, &self.exceptions, &mut hit, has_caller, effects);
+            combine(faults, exceptions, &mut hit, caller != NOBODY, stumbler, effects);
         request.visits.hit |= hit;
         let is_error = matches!(wanted, Wanted::Error { .. });
         if !is_error && stream.child(draws::NOISE).chance(scenario.noise) {
@@ -69,7 +77,7 @@ impl Generator {
         }
         let stages = operation.steps.len() as u64 + 1;
         let fate = match wanted {
-            Wanted::Nothing => Fate::Completes,
+            Wanted::Nothing | Wanted::WrongValue(_) => Fate::Completes,
             Wanted::EarlyReturn => Fate::ReturnsEarly,
             Wanted::Error { exception, masked } => Fate::Fails {
                 stage: stream.child(draws::STAGE).index(operation.steps.len() + 1),
@@ -84,6 +92,10 @@ impl Generator {
         let run = &mut request.frames[frame as usize];
         run.slice = slice;
         run.fate = fate;
+        run.wrong = match wanted {
+            Wanted::WrongValue(wrong) => Some(wrong),
+            Wanted::Nothing | Wanted::EarlyReturn | Wanted::Error { .. } => None,
+        };
         self.schedule(slice, slot, frame, EventKind::Resume);
     }
 
@@ -162,14 +174,14 @@ impl Generator {
         if request.sampled && run.answered && topology.service(service).instrumented {
             emitter.callee(topology, request, frame, failure, own, *now);
         }
+        request.frames[frame as usize].failure = failure;
         if run.caller == NOBODY {
             self.complete(slot, failure.is_some());
         } else if run.remote {
-            request.frames[frame as usize].failure = failure;
             let gap = self.gap(run.stream.child(draws::BACK));
             self.schedule(gap, slot, frame, EventKind::Answer);
         } else {
-            self.returned(slot, run.caller, failure);
+            self.returned(slot, frame);
         }
     }
 
@@ -177,32 +189,58 @@ impl Generator {
     pub(super) fn answer(&mut self, slot: Slot, frame: u32) {
         let Self { scenario, emitter, requests, now, .. } = self;
         let request = requests.get(slot);
-        let Frame { caller, failure, .. } = request.frames[frame as usize];
+        let failure = request.frames[frame as usize].failure;
         if request.sampled {
             emitter.caller(&scenario.topology, request, frame, failure, *now);
         }
-        self.returned(slot, caller, failure);
+        self.returned(slot, frame);
     }
 
-    /// A call of the run is over. When all of its step are, the run goes on, or fails with the
-    /// first failure that it does not handle.
-    fn returned(&mut self, slot: Slot, frame: u32, failure: Option<Failure>) {
-        let run = &mut self.requests.get(slot).frames[frame as usize];
+    /// A call is over. When all of its step are, the caller goes on, or fails with the first
+    /// failure that it does not handle.
+    fn returned(&mut self, slot: Slot, callee: u32) {
+        let frames = &mut self.requests.get(slot).frames;
+        let Frame { caller, failure, wrong, stream, .. } = frames[callee as usize];
+        let run = &mut frames[caller as usize];
         run.pending -= 1;
-        if let Some(failure) = failure {
-            if failure.handler == frame {
-                run.handled += 1;
-            } else {
-                run.failed_call = run.failed_call.or(Some(failure));
+        match failure {
+            Some(failure) if failure.handler == caller => run.handled += 1,
+            Some(failure) => run.failed_call = run.failed_call.or(Some(failure)),
+            None => {
+                if let Some(wrong) = wrong {
+                    self.take_in(slot, caller, wrong, stream.child(draws::STUMBLE));
+                }
             }
         }
+        let run = &self.requests.get(slot).frames[caller as usize];
         if run.pending > 0 {
             return;
         }
         match run.failed_call {
-            Some(failure) => self.finish(slot, frame, Some(failure), false),
-            None => self.next_stage(slot, frame),
+            Some(failure) => self.finish(slot, caller, Some(failure), false),
+            None => self.next_stage(slot, caller),
         }
+    }
+
+    /// A call of the run's step has brought a wrong value: the run will fail over it at one of the
+    /// stages it has left, unless it is to fail by then anyway, or hands it on.
+    fn take_in(&mut self, slot: Slot, frame: u32, wrong: WrongValue, mut stream: Stream) {
+        let Self { scenario, requests, .. } = self;
+        let request = requests.get(slot);
+        let run = &mut request.frames[frame as usize];
+        let WrongValue { exception, stumbler } = wrong;
+        if stumbler != frame {
+            run.wrong = run.wrong.or(Some(wrong));
+            return;
+        }
+        let left = scenario.topology.operation(run.operation).steps.len() - run.stage;
+        let stage = run.stage + 1 + stream.index(left);
+        if matches!(run.fate, Fate::Fails { stage: bound, .. } if bound <= stage) {
+            return;
+        }
+        let handler = handler(request, frame, false, scenario.masking);
+        let failure = Failure { exception, handler };
+        request.frames[frame as usize].fate = Fate::Fails { stage, failure };
     }
 
     /// The entry has answered, so everything below it has.

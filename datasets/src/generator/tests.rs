@@ -1,3 +1,6 @@
+mod identity;
+mod wrong_value;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;

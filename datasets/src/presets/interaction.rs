@@ -35,6 +35,18 @@ pub struct InteractionParameters {
     pub meet: Share,
     /// A component on more than so many of all requests is not drawn: presence can't tell about it.
     pub everywhere: Share,
+    /// How the fault shows.
+    pub effect: InteractionEffect,
+}
+
+/// How an interaction fault shows, without the details of [`Effect`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InteractionEffect {
+    /// The component at which the trigger is complete fails.
+    Error,
+    /// The component at which the trigger is complete gives a wrong value to its caller, and that
+    /// one fails. Components without a caller are not drawn.
+    WrongValue,
 }
 
 impl InteractionParameters {
@@ -50,7 +62,19 @@ impl InteractionParameters {
         noise: Share::millionths(500),
         meet: Share::percent(3),
         everywhere: Share::percent(90),
+        effect: InteractionEffect::Error,
     };
+}
+
+impl InteractionEffect {
+    fn full(self) -> Effect {
+        match self {
+            Self::Error => Effect::Error { error_type: "InteractionException".to_owned() },
+            Self::WrongValue => {
+                Effect::WrongValue { error_type: "UnexpectedValueException".to_owned() }
+            }
+        }
+    }
 }
 
 /// A fault that shows in the second half of the run where `order` (1 to 4) random components meet.
@@ -79,7 +103,7 @@ pub fn interaction(order: usize, seed: u64, parameters: &InteractionParameters) 
             from: within_ns / 2,
             until: within_ns.saturating_mul(2),
             share,
-            effect: Effect::Error { error_type: "InteractionException".to_owned() },
+            effect: parameters.effect.full(),
         }],
         restarts: Vec::new(),
         noise,
@@ -207,8 +231,13 @@ fn draw_trigger(
         walks.iter().filter(meets).count() as u128
     };
     let services = topology.services().iter().filter_map(|s| topology.find_service(&s.name));
-    let candidates: Vec<ServiceId> =
-        services.filter(|&service| meetings(&[service]) <= part(parameters.everywhere)).collect();
+    let is_entry = |service| {
+        weights.iter().any(|&(operation, _)| topology.operation(operation).service == service)
+    };
+    let candidates: Vec<ServiceId> = services
+        .filter(|&service| meetings(&[service]) <= part(parameters.everywhere))
+        .filter(|&service| parameters.effect == InteractionEffect::Error || !is_entry(service))
+        .collect();
     let mut stream = Stream::new(seed, Purpose::Trigger);
     let mut best = (0, Vec::new());
     for _ in 0..1000 {
