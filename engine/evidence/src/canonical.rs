@@ -86,13 +86,15 @@ pub(crate) fn canonicalise(mut parts: Parts<'_>, limits: Limits) -> Evidence {
     parts.operations = operations;
     parts.shapes = shapes;
 
+    parts.names = sorted;
     let class_of = gather_classes(&mut parts, limits);
     renumber_classes(&mut parts, &class_of);
     if parts.exactness == Exactness::OperationsDropped {
         drop_operation_tables(&mut parts);
     }
     add_up(&mut parts);
-    compact(parts, &sorted)
+    drop_unused(&mut parts);
+    evidence_of(parts)
 }
 
 /// Sorts and drops repeats; also says where each element went.
@@ -437,7 +439,7 @@ fn coalesce<T>(
 }
 
 /// Drops texts, operations and shapes that nothing speaks of. Renumbering keeps every order.
-fn compact(mut parts: Parts<'_>, texts: &[&str]) -> Evidence {
+pub(crate) fn drop_unused(parts: &mut Parts<'_>) {
     let mut used = vec![false; parts.shapes.len()];
     parts.classes.iter().filter_map(|c| c.key.shape).for_each(|s| used[s as usize] = true);
     let shape_to = keep_used(&mut parts.shapes, &used);
@@ -446,30 +448,31 @@ fn compact(mut parts: Parts<'_>, texts: &[&str]) -> Evidence {
     }
 
     let mut used = vec![false; parts.operations.len()];
-    each_operation(&mut parts, &mut |o| used[*o as usize] = true);
+    each_operation(parts, &mut |o| used[*o as usize] = true);
     for shape in &parts.shapes {
         shape.0.iter().for_each(|n| used[n.operation as usize] = true);
     }
     let operation_to = keep_used(&mut parts.operations, &used);
-    renumber_operations(&mut parts, &operation_to);
+    renumber_operations(parts, &operation_to);
 
-    let mut used = vec![false; texts.len()];
-    each_name(&mut parts, &mut |n| used[*n as usize] = true);
+    let mut used = vec![false; parts.names.len()];
+    each_name(parts, &mut |n| used[*n as usize] = true);
     for op in &parts.operations {
         for n in [op.service, op.namespace, op.operation] {
             used[n as usize] = true;
         }
     }
-    let mut kept: Vec<&str> = texts.to_vec();
-    let name_to = keep_used(&mut kept, &used);
-    renumber_names(&mut parts, &name_to);
+    let name_to = keep_used(&mut parts.names, &used);
+    renumber_names(parts, &name_to);
+}
 
+fn evidence_of(parts: Parts<'_>) -> Evidence {
     let Parts {
         rules,
         role,
         window,
         exactness,
-        names: _,
+        names,
         operations,
         shapes,
         classes,
@@ -487,7 +490,7 @@ fn compact(mut parts: Parts<'_>, texts: &[&str]) -> Evidence {
         role,
         window,
         exactness,
-        names: NameTable::of(kept.into_iter().map(str::to_owned).collect()),
+        names: NameTable::of(names.into_iter().map(str::to_owned).collect()),
         operations,
         shapes,
         classes,

@@ -8,7 +8,9 @@
 
 mod canonical;
 mod dense;
+mod export;
 mod ipc;
+mod live;
 mod merge;
 mod observe;
 mod observer;
@@ -19,6 +21,7 @@ mod windows;
 
 pub use canonical::{CLASS_CAP, EXEMPLAR_SPANS, EXEMPLARS, Limits};
 pub use ipc::{FORMAT_VERSION, FromIpcError, ToIpcError, from_ipc, to_ipc};
+pub use live::{FUTURE_NS, Live, LiveOptions, LiveStats};
 pub use merge::{MergeError, coarsen_panes, merge};
 pub use observe::observe;
 pub use windows::{OverlapError, Windows};

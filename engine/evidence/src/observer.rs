@@ -10,7 +10,6 @@ use crate::dense::Dense;
 use crate::production::Productions;
 use crate::recipe::{Recipe, Recipes, Step};
 use crate::shape::Shapes;
-use crate::windows::Windows;
 
 type FastMap<K, V> = HashMap<K, V, FxBuildHasher>;
 
@@ -168,7 +167,8 @@ struct Buffers {
 // === impl Observer ===
 
 impl Observer {
-    pub(crate) fn new(windows: &Windows) -> Self {
+    /// Starts with so many windows, by number.
+    pub(crate) fn new(windows: usize) -> Self {
         Self {
             shapes: Shapes::default(),
             productions: Productions::default(),
@@ -182,30 +182,51 @@ impl Observer {
             edges: Vec::new(),
             pair_index: FastMap::default(),
             pairs: Vec::new(),
-            windows: windows.list().iter().map(|_| WindowCounts::default()).collect(),
+            windows: (0..windows).map(|_| WindowCounts::default()).collect(),
             buffers: Buffers::default(),
         }
     }
 
+    /// How many rows its tables have, over all windows.
+    pub(crate) fn rows(&self) -> usize {
+        let Self { classes, edges, pairs, production_rows, shapes, .. } = self;
+        classes.len() + edges.len() + pairs.len() + production_rows.len() + shapes.len()
+    }
+
     /// Counts a path into a window.
     pub(crate) fn count(&mut self, path: &Path<'_>, window: usize) {
+        self.apply::<true>(path, window);
+    }
+
+    /// Takes back a path that was counted into a window. Rows that then count nothing stay, and are
+    /// left out by whoever reads them. If the path was an exemplar, its place stays empty: the one
+    /// that would have been kept in its stead is not known any more.
+    pub(crate) fn retract(&mut self, path: &Path<'_>, window: usize) {
+        self.apply::<false>(path, window);
+    }
+
+    fn apply<const ADD: bool>(&mut self, path: &Path<'_>, window: usize) {
         let entry = path.entry_node().map_or(NOBODY, |n| n.operation.number());
-        let shape = self.count_spans(path, entry, window);
+        let shape = self.count_spans::<ADD>(path, entry, window);
         let class = self.class_of(path, entry, shape);
         let length = path.entry_node().map(Node::length_ns);
         let counts = self.windows[window].classes.entry(class).or_default();
-        counts.tally.add(path.weight);
+        tally::<ADD>(&mut counts.tally, path.weight);
         if let Some(length) = length {
-            counts.duration_sum = counts.duration_sum.saturating_add(length);
-            counts.durations.record(length);
+            shift::<ADD>(&mut counts.duration_sum, length);
+            counts.durations.shift::<ADD>(length);
         }
-        count_second(&mut counts.seconds, path.start_unix_nano / 1_000_000_000, path.weight);
-        consider_exemplar(&mut counts.exemplars, path);
-        self.count_marginals(path, class, length, window);
+        count_second::<ADD>(&mut counts.seconds, path.start_unix_nano / 1_000_000_000, path.weight);
+        if ADD {
+            consider_exemplar(&mut counts.exemplars, path);
+        } else {
+            counts.exemplars.retain(|e| e.trace_id != path.trace_id);
+        }
+        self.count_marginals::<ADD>(path, class, length, window);
     }
 
     /// Counts operations, edges, productions and peers; returns the number of the path's shape.
-    fn count_spans(&mut self, path: &Path<'_>, entry: u32, window: usize) -> u32 {
+    fn count_spans<const ADD: bool>(&mut self, path: &Path<'_>, entry: u32, window: usize) -> u32 {
         let nodes = path.nodes;
         let recipe = self.recipes.find(entry, nodes).unwrap_or_else(|| {
             let recipe = self.work_out(nodes, entry);
@@ -216,23 +237,23 @@ impl Observer {
         let mut any_failed = false;
         for (i, (node, step)) in nodes.iter().zip(&recipe.steps).enumerate() {
             any_failed |= node.failed;
-            *at(&mut counts.productions, step.production) += 1;
-            count_operation(at(&mut counts.operations, step.pair), node, path);
+            shift::<ADD>(at(&mut counts.productions, step.production), 1);
+            count_operation::<ADD>(at(&mut counts.operations, step.pair), node, path);
             if step.edge != NOBODY {
-                count_edge(at(&mut counts.edges, step.edge), node);
+                count_edge::<ADD>(at(&mut counts.edges, step.edge), node);
             }
             let peer = path.mark(node).peer;
             if !peer.is_none() && node.subtree_end as usize == i + 1 {
                 let key = (entry, node.operation.number(), peer);
                 let counts = counts.peers.entry(key).or_default();
-                counts.calls += 1;
-                counts.failed += u64::from(node.failed);
-                counts.durations.record(node.length_ns());
+                shift::<ADD>(&mut counts.calls, 1);
+                shift::<ADD>(&mut counts.failed, u64::from(node.failed));
+                counts.durations.shift::<ADD>(node.length_ns());
             }
         }
         let shape = recipe.shape;
         if any_failed {
-            self.count_retries(nodes, entry, window);
+            self.count_retries::<ADD>(nodes, entry, window);
         }
         shape
     }
@@ -305,7 +326,7 @@ impl Observer {
     }
 
     /// A call that repeats a failed one of the same parent to the same operation is a retry.
-    fn count_retries(&mut self, nodes: &[Node], entry: u32, window: usize) {
+    fn count_retries<const ADD: bool>(&mut self, nodes: &[Node], entry: u32, window: usize) {
         for i in 0..nodes.len() {
             self.buffers.failed_children.clear();
             let mut child = i + 1;
@@ -313,7 +334,7 @@ impl Observer {
                 let operation = nodes[child].operation.number();
                 if self.buffers.failed_children.contains(&operation) {
                     let edge = self.edge_of(entry, nodes[i].operation.number(), operation);
-                    at(&mut self.windows[window].edges, edge).retries += 1;
+                    shift::<ADD>(&mut at(&mut self.windows[window].edges, edge).retries, 1);
                 } else if nodes[child].failed {
                     self.buffers.failed_children.push(operation);
                 }
@@ -348,7 +369,13 @@ impl Observer {
         })
     }
 
-    fn count_marginals(&mut self, path: &Path<'_>, class: u32, length: Option<u64>, window: usize) {
+    fn count_marginals<const ADD: bool>(
+        &mut self,
+        path: &Path<'_>,
+        class: u32,
+        length: Option<u64>,
+        window: usize,
+    ) {
         let Buffers { seen, places, .. } = &mut self.buffers;
         seen.clear();
         places.clear();
@@ -364,7 +391,7 @@ impl Observer {
             let same = places.iter().filter(|p| (p.0, p.1) == (service, namespace));
             if few && same.count() == 1 {
                 let key = RawPlace { class, service, namespace, resource: place };
-                counts.places.entry(key).or_default().add(path.weight, length);
+                counts.places.entry(key).or_default().shift::<ADD>(path.weight, length);
                 continue;
             }
             let resource = path.vocabulary.resources[place as usize];
@@ -377,18 +404,36 @@ impl Observer {
         make_distinct(seen);
         for &(kind, service, namespace, value) in &*seen {
             let key = RawMarginal { class, kind, service, namespace, value };
-            counts.marginals.entry(key).or_default().add(path.weight, length);
+            counts.marginals.entry(key).or_default().shift::<ADD>(path.weight, length);
         }
     }
 }
 
 impl MarginalCounts {
-    fn add(&mut self, weight: u64, length: Option<u64>) {
-        self.tally.add(weight);
+    fn shift<const ADD: bool>(&mut self, weight: u64, length: Option<u64>) {
+        tally::<ADD>(&mut self.tally, weight);
         if let Some(length) = length {
-            self.durations.record(length);
+            self.durations.shift::<ADD>(length);
         }
     }
+}
+
+/// Adds to a counter, or takes back what was added.
+#[inline]
+const fn shift<const ADD: bool>(counter: &mut u64, n: u64) {
+    *counter = if ADD { counter.saturating_add(n) } else { counter.saturating_sub(n) };
+}
+
+/// Counts a request of the given weight, or takes it back.
+fn tally<const ADD: bool>(tally: &mut Tally, weight: u64) {
+    if ADD {
+        tally.add(weight);
+        return;
+    }
+    let square = u128::from(weight) * u128::from(weight);
+    tally.n = tally.n.saturating_sub(1);
+    tally.weight = tally.weight.saturating_sub(weight);
+    tally.weight_squared = tally.weight_squared.saturating_sub(square);
 }
 
 /// What a resource tells: each kind of marginal with its value, which may be absent.
@@ -418,45 +463,45 @@ fn make_distinct<T: Ord>(list: &mut Vec<T>) {
     }
 }
 
-fn count_operation(counts: &mut OperationCounts, node: &Node, path: &Path<'_>) {
-    counts.spans += 1;
+fn count_operation<const ADD: bool>(counts: &mut OperationCounts, node: &Node, path: &Path<'_>) {
+    shift::<ADD>(&mut counts.spans, 1);
     let length = node.length_ns();
-    counts.duration_sum = counts.duration_sum.saturating_add(length);
-    counts.durations.record(length);
-    counts.self_time_sum = counts.self_time_sum.saturating_add(node.self_time_ns);
-    counts.self_times.record(node.self_time_ns);
+    shift::<ADD>(&mut counts.duration_sum, length);
+    counts.durations.shift::<ADD>(length);
+    shift::<ADD>(&mut counts.self_time_sum, node.self_time_ns);
+    counts.self_times.shift::<ADD>(node.self_time_ns);
     if node.error_events > 0 {
-        counts.error_events += u64::from(node.error_events);
-        counts.spans_with_error_events += 1;
+        shift::<ADD>(&mut counts.error_events, u64::from(node.error_events));
+        shift::<ADD>(&mut counts.spans_with_error_events, 1);
     }
-    counts.exception_events += u64::from(node.exception_events);
+    shift::<ADD>(&mut counts.exception_events, u64::from(node.exception_events));
     if node.failed {
-        counts.failed += 1;
-        counts.origins += u64::from(node.origin);
-        counts.masked += u64::from(node.masked);
+        shift::<ADD>(&mut counts.failed, 1);
+        shift::<ADD>(&mut counts.origins, u64::from(node.origin));
+        shift::<ADD>(&mut counts.masked, u64::from(node.masked));
         let error_type = path.mark(node).error_type;
         if !error_type.is_none() {
             match counts.error_types.iter_mut().find(|(name, _)| *name == error_type) {
-                Some((_, n)) => *n += 1,
+                Some((_, n)) => shift::<ADD>(n, 1),
                 None => counts.error_types.push((error_type, 1)),
             }
         }
     }
-    counts.links += u64::from(path.mark(node).links);
+    shift::<ADD>(&mut counts.links, u64::from(path.mark(node).links));
 }
 
-fn count_edge(counts: &mut EdgeCounts, node: &Node) {
-    counts.calls += 1;
-    counts.failed += u64::from(node.failed);
-    counts.masked += u64::from(node.masked);
+fn count_edge<const ADD: bool>(counts: &mut EdgeCounts, node: &Node) {
+    shift::<ADD>(&mut counts.calls, 1);
+    shift::<ADD>(&mut counts.failed, u64::from(node.failed));
+    shift::<ADD>(&mut counts.masked, u64::from(node.masked));
     if let Some(gap) = node.gap_ns {
-        counts.crossings += 1;
-        counts.gap_sum = counts.gap_sum.saturating_add(gap);
-        counts.gaps.record(gap);
+        shift::<ADD>(&mut counts.crossings, 1);
+        shift::<ADD>(&mut counts.gap_sum, gap);
+        counts.gaps.shift::<ADD>(gap);
     }
 }
 
-fn count_second(seconds: &mut Vec<Second>, second: u64, weight: u64) {
+fn count_second<const ADD: bool>(seconds: &mut Vec<Second>, second: u64, weight: u64) {
     let at = match seconds.binary_search_by_key(&second, |s| s.second) {
         Ok(at) => at,
         Err(at) => {
@@ -464,7 +509,7 @@ fn count_second(seconds: &mut Vec<Second>, second: u64, weight: u64) {
             at
         }
     };
-    seconds[at].tally.add(weight);
+    tally::<ADD>(&mut seconds[at].tally, weight);
 }
 
 /// Keeps the path if its trace is among those of smallest hash.

@@ -30,6 +30,11 @@ impl Shapes {
         id
     }
 
+    /// How many subtrees have a number.
+    pub(crate) const fn len(&self) -> usize {
+        self.list.len()
+    }
+
     /// The number of a request with several roots.
     pub(crate) fn forest(&mut self, roots: &[u32], key: &mut Vec<u32>) -> u32 {
         if let [one] = roots {

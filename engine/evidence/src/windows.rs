@@ -34,9 +34,7 @@ impl Windows {
     pub fn panes(range: Window, pane_ns: u64) -> Self {
         let first = range.from / pane_ns;
         let last = range.to / pane_ns;
-        let edge = |i: u64| i.saturating_mul(pane_ns);
-        let pane = |i: u64| (Window { from: edge(i), to: edge(i + 1) }, Role::Pane);
-        Self((first..=last).map(pane).collect())
+        Self((first..=last).map(|i| (pane(i, pane_ns), Role::Pane)).collect())
     }
 
     /// The windows, ascending.
@@ -52,6 +50,12 @@ impl Windows {
         let i = after.checked_sub(1)?;
         self.0[i].0.contains(unix_nano).then_some(i)
     }
+}
+
+/// A pane of the grid of the epoch, by its number.
+pub(crate) const fn pane(number: u64, pane_ns: u64) -> Window {
+    let from = number.saturating_mul(pane_ns);
+    Window { from, to: from.saturating_add(pane_ns) }
 }
 
 #[cfg(test)]

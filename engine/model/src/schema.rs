@@ -18,7 +18,7 @@ pub enum Type {
     Integer,
     /// A list of structs of `trace_id` and `span_id`.
     Links,
-    /// A JSON object as text.
+    /// A JSON object or array as text.
     Json,
 }
 
@@ -40,7 +40,7 @@ const fn field(name: &'static str, holds: Type, required: bool, meaning: &'stati
 }
 
 /// All columns, in the order in which files are written.
-pub const FIELDS: [Field; 24] = [
+pub const FIELDS: [Field; 28] = [
     field("trace_id", Type::Id(16), true, "trace, 32 hex digits or 16 bytes"),
     field("span_id", Type::Id(8), true, "span, 16 hex digits or 8 bytes"),
     field("parent_span_id", Type::Id(8), false, "parent span; null, empty or zero for a root"),
@@ -90,6 +90,10 @@ pub const FIELDS: [Field; 24] = [
     ),
     field("links", Type::Links, false, "linked spans"),
     field("attributes", Type::Json, false, "all other attributes, one JSON object"),
+    field("events", Type::Json, false, "events, one JSON array"),
+    field("resource_attributes", Type::Json, false, "attributes of the resource, one JSON object"),
+    field("scope", Type::Text, false, "instrumentation scope, `name` or `name@version`"),
+    field("status_message", Type::Text, false, "message of the status"),
 ];
 
 /// The field of a name.

@@ -374,6 +374,43 @@ impl SpanBatch {
         self.event_ends.push(self.events.len() as u64);
     }
 
+    /// Appends a row of another batch, with its names, its links and all that is kept of it.
+    ///
+    /// # Panics
+    /// When there is no such row, or the batch has 2^32 rows.
+    pub fn append_row(&mut self, from: &Self, row: usize) {
+        let to = u32::try_from(self.len()).expect("a batch has fewer than 2^32 rows");
+        let of = from.row(row);
+        let names = &mut self.names;
+        let mut name = |name: Name| names.intern(from.names.text(name));
+        let of = SpanRow {
+            trace_state: name(of.trace_state),
+            service: name(of.service),
+            namespace: name(of.namespace),
+            instance: name(of.instance),
+            version: name(of.version),
+            host: name(of.host),
+            operation: name(of.operation),
+            error_type: name(of.error_type),
+            peer: name(of.peer),
+            ..of
+        };
+        let mut kept = |column: &[Name]| column.get(row).map(|&kept| name(kept));
+        self.resource_attributes.extend(kept(&from.resource_attributes));
+        self.scope.extend(kept(&from.scope));
+        self.status_message.extend(kept(&from.status_message));
+        self.push(&of);
+        let first = from.links.partition_point(|link| (link.row as usize) < row);
+        let links = from.links[first..].iter().take_while(|link| link.row as usize == row);
+        self.links.extend(links.map(|link| Link { row: to, ..*link }));
+        if !from.attribute_ends.is_empty() {
+            self.push_attributes(from.attributes_of(row));
+        }
+        if !from.event_ends.is_empty() {
+            self.push_events(from.events_of(row));
+        }
+    }
+
     /// Takes back all rows and links behind the given numbers. Names stay.
     #[expect(clippy::cast_possible_truncation, reason = "ends lie within a String's length")]
     pub fn truncate(&mut self, rows: usize, links: usize) {
@@ -473,6 +510,12 @@ mod tests {
         batch.push(&row);
         batch.push_attributes("{}");
         batch.push_events("[1]");
+        let mut other = SpanBatch::new();
+        other.names.intern("shifts all numbers");
+        other.append_row(&batch, 1);
+        let service = other.row(0).service;
+        assert_eq!(other.names.text(service), "cart");
+        assert_eq!((other.row(0).start_unix_nano, other.events_of(0)), (5, "[1]"));
         batch.truncate(1, 0);
         assert_eq!((batch.len(), batch.attributes.len(), batch.events.as_str()), (1, 14, "[]"));
         batch.truncate(0, 0);

@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 use resus_model::{Interner, Name, Rules};
 use rustc_hash::FxBuildHasher;
 
-use crate::weight::weight_of;
+use crate::weight::{threshold_of, weight_by};
 
 /// An operation in a [`Vocabulary`], numbered by first sight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,8 +52,9 @@ pub struct Resource {
 /// What few spans differ in: kept once for all spans that agree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Mark {
-    /// W3C `tracestate`.
-    pub trace_state: Name,
+    /// Sampling threshold of W3C `tracestate`, as hex digits: the rest of that text differs from
+    /// trace to trace and says nothing about the request.
+    pub threshold: Name,
     /// `error.type`.
     pub error_type: Name,
     /// Callee as the caller names it.
@@ -62,6 +63,22 @@ pub struct Mark {
     pub flags: u32,
     /// Links to other traces.
     pub links: u32,
+}
+
+/// The service and operation that stand for those for which there was no room.
+pub(crate) const OVERFLOW: &str = "__overflow__";
+
+/// How many services, and operations of each, a vocabulary has room for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Caps {
+    pub(crate) services: u32,
+    pub(crate) operations_per_service: u32,
+}
+
+enum Room {
+    Is,
+    NotForOperation,
+    NotForService,
 }
 
 /// Everything that paths speak of by number.
@@ -79,32 +96,102 @@ pub struct Vocabulary {
     pub(crate) weights: Vec<u64>,
     /// The operation belongs to a service that its SDK was never told the name of.
     pub(crate) unnamed: Vec<bool>,
+    /// The operation stands for those for which there was no room.
+    pub(crate) overflowed: Vec<bool>,
+    caps: Option<Caps>,
+    /// How many operations each service has; counted only where there are caps.
+    per_service: HashMap<(Name, Name), u32, FxBuildHasher>,
+    text_bytes: usize,
     operation_index: HashMap<OperationName, u32, FxBuildHasher>,
     resource_index: HashMap<Resource, u32, FxBuildHasher>,
     mark_index: HashMap<Mark, u32, FxBuildHasher>,
 }
 
 impl Vocabulary {
+    /// One that has room for so many services and operations, and no more.
+    pub(crate) fn capped(caps: Caps) -> Self {
+        Self { caps: Some(caps), ..Self::default() }
+    }
+
+    /// About how many bytes it holds, its indexes included.
+    pub(crate) fn bytes(&self) -> usize {
+        // Index entries with their control byte at a load of about two thirds.
+        let names = self.text_bytes + self.names.len() * (4 + 8);
+        let operations = self.operations.len() * (size_of::<OperationName>() * 5 / 2 + 10);
+        let resources = self.resources.len() * (size_of::<Resource>() * 5 / 2 + 8);
+        let marks = self.marks.len() * (size_of::<Mark>() * 5 / 2 + 8 + 8);
+        names + operations + resources + marks
+    }
+
     /// Service, namespace and operation of an id.
     #[must_use]
     pub fn operation(&self, id: OperationId) -> OperationName {
         self.operations[id.index()]
     }
 
-    /// The number of an operation whose span name is not templated yet.
-    pub(crate) fn intern_operation(&mut self, raw: OperationName, rules: &Rules) -> OperationId {
-        let mut name = raw;
-        if rules.template_operations {
-            let text = self.names.text(raw.operation);
-            if let Cow::Owned(templated) = template(text) {
-                name.operation = self.names.intern(&templated);
-            }
+    /// The name of a text.
+    pub(crate) fn intern(&mut self, text: &str) -> Name {
+        let before = self.names.len();
+        let name = self.names.intern(text);
+        if self.names.len() > before {
+            self.text_bytes += text.len();
         }
+        name
+    }
+
+    /// The name of the sampling threshold in a `tracestate`.
+    pub(crate) fn intern_threshold(&mut self, trace_state: &str) -> Name {
+        self.intern(threshold_of(trace_state))
+    }
+
+    /// The number of an operation whose span name is not templated yet.
+    pub(crate) fn intern_operation(
+        &mut self,
+        service: &str,
+        namespace: &str,
+        operation: &str,
+        rules: &Rules,
+    ) -> OperationId {
+        let operation =
+            if rules.template_operations { template(operation) } else { Cow::Borrowed(operation) };
+        let (service, namespace, operation) = match self.room_for(service, namespace, &operation) {
+            Room::Is => (service, namespace, operation.as_ref()),
+            Room::NotForOperation => (service, namespace, OVERFLOW),
+            Room::NotForService => (OVERFLOW, "", OVERFLOW),
+        };
+        let name = OperationName {
+            service: self.intern(service),
+            namespace: self.intern(namespace),
+            operation: self.intern(operation),
+        };
         let id = number(&mut self.operation_index, &mut self.operations, name);
         if self.unnamed.len() < self.operations.len() {
-            self.unnamed.push(self.names.text(name.service).starts_with("unknown_service"));
+            self.unnamed.push(service.starts_with("unknown_service"));
+            self.overflowed.push(operation == OVERFLOW);
+            // What stands for the others takes no room.
+            if self.caps.is_some() && service != OVERFLOW {
+                let known = self.per_service.entry((name.service, name.namespace)).or_default();
+                *known += u32::from(operation != OVERFLOW);
+            }
         }
         OperationId(id)
+    }
+
+    /// Whether an operation is known or may still become so. What is refused leaves no text behind.
+    fn room_for(&self, service: &str, namespace: &str, operation: &str) -> Room {
+        let Some(caps) = self.caps else { return Room::Is };
+        let key = self.names.get(service).zip(self.names.get(namespace));
+        let Some(&operations) = key.and_then(|key| self.per_service.get(&key)) else {
+            let full = self.per_service.len() >= caps.services as usize;
+            return if full { Room::NotForService } else { Room::Is };
+        };
+        if operations < caps.operations_per_service {
+            return Room::Is;
+        }
+        let known = key.zip(self.names.get(operation)).is_some_and(|((service, namespace), op)| {
+            self.operation_index.contains_key(&OperationName { service, namespace, operation: op })
+        });
+        if known { Room::Is } else { Room::NotForOperation }
     }
 
     pub(crate) fn intern_resource(&mut self, resource: Resource) -> u32 {
@@ -114,7 +201,7 @@ impl Vocabulary {
     pub(crate) fn intern_mark(&mut self, mark: Mark) -> u32 {
         let id = number(&mut self.mark_index, &mut self.marks, mark);
         if self.weights.len() < self.marks.len() {
-            self.weights.push(weight_of(self.names.text(mark.trace_state)));
+            self.weights.push(weight_by(self.names.text(mark.threshold)));
         }
         id
     }

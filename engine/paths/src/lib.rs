@@ -8,13 +8,17 @@
 //! Odd input is data: a missing parent makes a root of its own kind, a parent cycle is cut open at
 //! its earliest span, duplicates collapse, timestamps are kept as they are. All of it is counted.
 
+mod assembler;
 mod gather;
 mod identity;
 mod outcome;
+mod record;
 mod timing;
+mod translate;
 mod tree;
 mod weight;
 
+pub use assembler::{Assembler, AssemblerLimits, AssemblerStats, Change};
 pub use gather::{Gather, Gathered};
 pub use identity::{Mark, OperationId, OperationName, Resource, Vocabulary, template};
 pub use outcome::{entry_outcome, span_failed};

@@ -4,9 +4,9 @@ use std::cmp::Ordering;
 
 use resus_model::{Kind, Outcome, Quality, Rules, SpanId, Tally, TraceId};
 
-use crate::gather::Record;
 use crate::identity::{Mark, OperationId, Resource, Vocabulary};
 use crate::outcome::entry_outcome;
+use crate::record::Record;
 use crate::timing;
 
 /// No parent in the path.
@@ -94,9 +94,8 @@ impl Path<'_> {
 }
 
 /// Buffers that live from trace to trace.
-pub(crate) struct Workspace<'a> {
-    vocabulary: &'a Vocabulary,
-    rules: &'a Rules,
+#[derive(Debug, Default)]
+pub(crate) struct Workspace {
     parents: Vec<u32>,
     orphans: Vec<bool>,
     outcomes: Vec<Outcome>,
@@ -107,71 +106,58 @@ pub(crate) struct Workspace<'a> {
     nodes: Vec<Node>,
 }
 
-impl<'a> Workspace<'a> {
-    pub(crate) const fn new(vocabulary: &'a Vocabulary, rules: &'a Rules) -> Self {
-        Self {
-            vocabulary,
-            rules,
-            parents: Vec::new(),
-            orphans: Vec::new(),
-            outcomes: Vec::new(),
-            order: Vec::new(),
-            child_from: Vec::new(),
-            stack: Vec::new(),
-            place: Vec::new(),
-            nodes: Vec::new(),
-        }
-    }
-
-    /// Makes the path of one trace's spans, which must not be empty.
+impl Workspace {
+    /// Makes the path of one trace's spans, of which there is at least one: sorted by (id, kind) and
+    /// distinct in that, as [`collapse_duplicates`] leaves them.
     pub(crate) fn build(
         &mut self,
-        spans: &mut Vec<Record>,
+        trace_id: TraceId,
+        spans: &[Record],
+        vocabulary: &Vocabulary,
+        rules: &Rules,
         quality: &mut Quality,
         visit: &mut dyn FnMut(&Path<'_>, &mut Quality),
     ) {
-        collapse_duplicates(spans, self.vocabulary, quality);
-        self.judge(spans);
+        self.judge(spans, vocabulary, rules);
         self.find_parents(spans, quality);
         self.lay_out(spans, quality);
         mark_failures(&mut self.nodes);
-        timing::fill(&mut self.nodes, self.vocabulary);
-        self.count(quality);
+        timing::fill(&mut self.nodes, vocabulary);
+        self.count(vocabulary, quality);
 
         let entry = find_entry(&self.nodes);
         let (outcome, weight) = match entry {
             Some(i) => {
                 let node = &self.nodes[i];
                 let outcome = self.outcomes[self.place[i] as usize];
-                (outcome, self.vocabulary.weights[node.mark as usize])
+                (outcome, vocabulary.weights[node.mark as usize])
             }
             None => (Outcome::Unknown, Tally::ONE),
         };
         let start = self.nodes.iter().map(|n| n.start_unix_nano).min().unwrap_or(0);
         count_outcome(outcome, weight, quality);
         let path = Path {
-            trace_id: spans[0].trace_id,
+            trace_id,
             nodes: &self.nodes,
             entry,
             outcome,
             weight,
             start_unix_nano: start,
-            vocabulary: self.vocabulary,
+            vocabulary,
         };
         visit(&path, quality);
     }
 
     /// Tells each span's own outcome.
-    fn judge(&mut self, spans: &[Record]) {
-        let Self { vocabulary, rules, outcomes, .. } = self;
-        outcomes.clear();
-        outcomes.extend(spans.iter().map(|s| {
+    fn judge(&mut self, spans: &[Record], vocabulary: &Vocabulary, rules: &Rules) {
+        self.outcomes.clear();
+        self.outcomes.extend(spans.iter().map(|s| {
             let has_error_type = !vocabulary.marks[s.mark as usize].error_type.is_none();
             entry_outcome(s.kind, s.status, s.http_status, s.rpc_status, has_error_type, rules)
         }));
     }
 
-    /// Finds each span's parent. Spans are sorted by (id, kind) and distinct in that.
+    /// Finds each span's parent.
     fn find_parents(&mut self, spans: &[Record], quality: &mut Quality) {
         let Self { parents, orphans, .. } = self;
         parents.clear();
@@ -307,15 +293,15 @@ impl<'a> Workspace<'a> {
         }
     }
 
-    fn count(&self, quality: &mut Quality) {
+    fn count(&self, vocabulary: &Vocabulary, quality: &mut Quality) {
         quality.traces += 1;
         let mut roots = 0_u64;
         for node in &self.nodes {
             quality.orphans += u64::from(node.orphan);
             quality.negative_durations += u64::from(node.duration_ns < 0);
             quality.zero_durations += u64::from(node.duration_ns == 0);
-            quality.unknown_services += u64::from(self.vocabulary.unnamed[node.operation.index()]);
-            quality.linked += u64::from(self.vocabulary.marks[node.mark as usize].links > 0);
+            quality.unknown_services += u64::from(vocabulary.unnamed[node.operation.index()]);
+            quality.linked += u64::from(vocabulary.marks[node.mark as usize].links > 0);
             if node.parent == NO_PARENT {
                 roots += u64::from(!node.orphan);
                 continue;
@@ -323,8 +309,8 @@ impl<'a> Workspace<'a> {
             let parent = &self.nodes[node.parent as usize];
             if node.start_unix_nano < parent.start_unix_nano {
                 quality.before_parent += 1;
-                let host = self.vocabulary.resources[node.resource as usize].host;
-                let same = host == self.vocabulary.resources[parent.resource as usize].host;
+                let host = vocabulary.resources[node.resource as usize].host;
+                let same = host == vocabulary.resources[parent.resource as usize].host;
                 quality.before_parent_same_host += u64::from(same && !host.is_none());
             }
         }
@@ -334,9 +320,13 @@ impl<'a> Workspace<'a> {
 }
 
 /// Sorts spans by (id, kind) and keeps one of each: of differing ones the greatest by content.
-fn collapse_duplicates(spans: &mut Vec<Record>, vocabulary: &Vocabulary, quality: &mut Quality) {
-    let same = |a: &Record, b: &Record| (a.span_id, a.kind) == (b.span_id, b.kind);
-    spans.sort_unstable_by_key(|s| (s.span_id, s.kind));
+pub(crate) fn collapse_duplicates(
+    spans: &mut Vec<Record>,
+    vocabulary: &Vocabulary,
+    quality: &mut Quality,
+) {
+    let same = |a: &Record, b: &Record| a.key() == b.key();
+    spans.sort_unstable_by_key(Record::key);
     if !spans.windows(2).any(|pair| same(&pair[0], &pair[1])) {
         return;
     }

@@ -9,27 +9,33 @@ use resus_model::Tally;
 /// Rounded to the nearest 2^-16, ties up. Without a readable threshold it is 1.
 /// Source: OpenTelemetry specification, trace/tracestate-handling.
 #[must_use]
-#[expect(clippy::cast_possible_truncation, reason = "2^72 / d fits u64 for d of at least 2^9")]
 pub fn weight_of(trace_state: &str) -> u64 {
-    let Some(threshold) = threshold(trace_state) else { return Tally::ONE };
+    weight_by(threshold_of(trace_state))
+}
+
+/// The same, by the threshold's hex digits alone; the empty text is none.
+#[expect(clippy::cast_possible_truncation, reason = "2^72 / d fits u64 for d of at least 2^9")]
+pub(crate) fn weight_by(threshold: &str) -> u64 {
+    if threshold.is_empty() {
+        return Tally::ONE;
+    }
+    let Ok(value) = u64::from_str_radix(threshold, 16) else { return Tally::ONE };
+    let threshold = value << (4 * (14 - threshold.len()));
     let kept = (1_u128 << 56) - u128::from(threshold);
     // A request that stands for more than 2^32 others is not believable: the least kept is 2^24.
     let kept = kept.max(1 << 24);
     (((1_u128 << 72) + kept / 2) / kept) as u64
 }
 
-fn threshold(trace_state: &str) -> Option<u64> {
+/// The rejection threshold in a `tracestate`: 1 to 14 hex digits, or the empty text for none.
+pub(crate) fn threshold_of(trace_state: &str) -> &str {
     if trace_state.is_empty() {
-        return None;
+        return "";
     }
-    let ours = trace_state.split(',').find_map(|member| member.trim().strip_prefix("ot="))?;
-    let digits = ours.split(';').find_map(|pair| pair.trim().strip_prefix("th:"))?;
-    let hex = digits.bytes().all(|b| b.is_ascii_hexdigit());
-    if digits.is_empty() || digits.len() > 14 || !hex {
-        return None;
-    }
-    let value = u64::from_str_radix(digits, 16).ok()?;
-    Some(value << (4 * (14 - digits.len())))
+    let ours = trace_state.split(',').find_map(|member| member.trim().strip_prefix("ot="));
+    let digits = ours.and_then(|o| o.split(';').find_map(|pair| pair.trim().strip_prefix("th:")));
+    let readable = |d: &&str| d.len() <= 14 && d.bytes().all(|b| b.is_ascii_hexdigit());
+    digits.filter(readable).unwrap_or("")
 }
 
 #[cfg(test)]

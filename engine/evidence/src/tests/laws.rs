@@ -6,20 +6,10 @@ use proptest::prelude::*;
 use resus_model::{Evidence, Quality, Window};
 
 use super::spans::{
-    Manner, SECOND, SECONDS, TestSpan, all_time, bare, deal, gather, seen, sets, two_windows,
+    Manner, SECOND, SECONDS, TestSpan, all_time, bare, deal, gather, seen, sets, shuffled,
+    two_windows,
 };
 use crate::{Limits, MergeError, Windows, coarsen_panes, from_ipc, merge, observe, to_ipc};
-
-/// Shuffles by a number, always in the same way.
-fn shuffled<T: Clone>(list: &[T], seed: u64) -> Vec<T> {
-    let key = |i: usize| {
-        let z = (i as u64 + 1).wrapping_mul(seed | 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        z ^ (z >> 29)
-    };
-    let mut order: Vec<usize> = (0..list.len()).collect();
-    order.sort_unstable_by_key(|&i| (key(i), i));
-    order.into_iter().map(|i| list[i].clone()).collect()
-}
 
 fn pool(threads: usize) -> rayon::ThreadPool {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool of threads")

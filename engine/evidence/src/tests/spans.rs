@@ -221,3 +221,14 @@ pub(crate) fn deal(spans: &[TestSpan], parts: usize) -> Vec<Vec<TestSpan>> {
     }
     sets
 }
+
+/// Shuffles by a number, always in the same way.
+pub(crate) fn shuffled<T: Clone>(list: &[T], seed: u64) -> Vec<T> {
+    let key = |i: usize| {
+        let z = (i as u64 + 1).wrapping_mul(seed | 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        z ^ (z >> 29)
+    };
+    let mut order: Vec<usize> = (0..list.len()).collect();
+    order.sort_unstable_by_key(|&i| (key(i), i));
+    order.into_iter().map(|i| list[i].clone()).collect()
+}
