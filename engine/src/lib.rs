@@ -8,17 +8,24 @@
 //! functions: [`summarise`] and [`conclude`]. A dump analysed in one go and one that was summarised
 //! in parts go through the very same [`conclude`], so they cannot come to different answers.
 
+mod monitor;
 mod seen;
 mod split;
+mod watch;
 
 use resus_evidence::{Limits, MergeError, ToIpcError, Windows, merge, to_ipc};
 use resus_model::{Diagnosis, Evidence, Quality, Role, Window};
 use resus_plan::{ContentHash, Policy, Proposal, ProposeContext, RestartTree, propose};
 use resus_suspects::{Config, DiagnoseError, diagnose};
 
+pub use monitor::{Monitor, MonitorOptions, View};
 pub use resus_paths::{Gather, Gathered};
 pub use seen::seen_services;
 pub use split::{PANES, pane_length};
+pub use watch::{
+    Alarm, Baseline, BaselineSummary, Judgement, RefusedPanes, Silence, Silent, State, WatchConfig,
+    WatchConfigError, Watcher,
+};
 
 /// Which stretches of time are to be compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,11 +119,8 @@ pub fn conclude(
     let diagnosis = diagnose(&sorted.now, &sorted.baseline, &config)?;
     let proposal = match tree {
         Some(tree) => {
-            let context = ProposeContext {
-                evidence_hash: hash(&sorted.now, &sorted.baseline)?,
-                watermark_unix_nano: sorted.watermark,
-            };
-            Some(propose(&diagnosis, tree, policy, &context))
+            let baseline: Vec<&Evidence> = sorted.baseline.iter().collect();
+            Some(plan(&diagnosis, &sorted.now, &baseline, sorted.watermark, tree, policy)?)
         }
         None => None,
     };
@@ -185,9 +189,24 @@ fn sort(evidence: &[Evidence], choice: &Choice) -> Result<Sorted, ConcludeError>
     Ok(Sorted { now, baseline, quality, how: how.to_owned(), chosen, watermark })
 }
 
-/// The hash of what a diagnosis was made from, data quality left out.
-fn hash(now: &Evidence, baseline: &[Evidence]) -> Result<ContentHash, ToIpcError> {
+/// Proposes what to do about a diagnosis that was made from these windows; `watermark` is the end of
+/// the data, nanoseconds since the Unix epoch.
+///
+/// # Errors
+/// When the Evidence cannot be written down to be hashed.
+pub fn plan(
+    diagnosis: &Diagnosis,
+    now: &Evidence,
+    baseline: &[&Evidence],
+    watermark: u64,
+    tree: &RestartTree,
+    policy: &Policy,
+) -> Result<Proposal, ToIpcError> {
     let mut all = vec![now.clone()];
-    all.extend(baseline.iter().cloned());
-    Ok(ContentHash::of(&to_ipc(&all)?))
+    all.extend(baseline.iter().map(|&one| one.clone()));
+    let context = ProposeContext {
+        evidence_hash: ContentHash::of(&to_ipc(&all)?),
+        watermark_unix_nano: watermark,
+    };
+    Ok(propose(diagnosis, tree, policy, &context))
 }

@@ -4,6 +4,7 @@
 //! global numbers. All tables are sorted by text, so numbers ascend as texts do and a remapped list
 //! stays sorted.
 
+use std::borrow::Borrow;
 use std::cmp::Ordering;
 
 use resus_model::{Component, Evidence, Exactness, PathClass, Shape};
@@ -87,8 +88,9 @@ impl Aligned<'_> {
 }
 
 /// Aligns a window with its baselines.
-pub(crate) fn align<'a>(now: &'a Evidence, baseline: &'a [Evidence]) -> Aligned<'a> {
-    let all: Vec<&Evidence> = std::iter::once(now).chain(baseline).collect();
+pub(crate) fn align<'a, B: Borrow<Evidence>>(now: &'a Evidence, baseline: &'a [B]) -> Aligned<'a> {
+    let all: Vec<&'a Evidence> =
+        std::iter::once(now).chain(baseline.iter().map(B::borrow)).collect();
     let exactness = all.iter().map(|e| e.exactness).max().unwrap_or(Exactness::Exact);
     let (operations, operation_numbers) = number(all.iter().map(|e| texts(e)), Ord::cmp);
     let services: Vec<(&str, &str)> = {
@@ -140,7 +142,7 @@ pub(crate) fn align<'a>(now: &'a Evidence, baseline: &'a [Evidence]) -> Aligned<
     Aligned { operations, service_of, services, entries, cells, exactness, now, baselines }
 }
 
-fn texts(evidence: &Evidence) -> Vec<OperationText<'_>> {
+pub(crate) fn texts(evidence: &Evidence) -> Vec<OperationText<'_>> {
     let text = |i| evidence.names.text(i);
     evidence
         .operations

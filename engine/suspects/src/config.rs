@@ -70,7 +70,10 @@ impl Config {
     };
 
     /// Refuses numbers outside their range, NaN among them.
-    pub(crate) fn check(&self) -> Result<(), DiagnoseError> {
+    ///
+    /// # Errors
+    /// The first such setting.
+    pub fn check(&self) -> Result<(), DiagnoseError> {
         within("cut", self.cut, 0.0..=1.0)?;
         within("min_effect", self.min_effect, 0.0..=1.0)?;
         within("spread_factor", self.spread_factor, 0.0..=1e6)?;

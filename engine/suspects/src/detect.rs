@@ -1,26 +1,19 @@
 //! Does anything deviate, at which entry operation?
 //!
-//! Entry operations are judged one by one, or a change of mix would look like a fault. One *deviates*
-//! when its failing share exceeds the mean over baseline windows by more than the minimum effect and
-//! by more than a number of standard deviations between these windows, and when the excess is not
-//! chance: a one-sided Fisher exact test against all baseline windows together, with all counts
-//! divided first by their variance inflation (Rao and Scott, Biometrics 1992), which is that of
-//! sampling weights times that of the wandering between windows (Pearson's chi-square over its
-//! degrees of freedom, at least 1). Requests of one incident are not independent, so the effect
-//! stands beside the p-value and both must convince.
+//! Entry operations are judged one by one, or a change of mix would look like a fault, each by its
+//! [`Share`].
 //!
 //! What is slow or unseen in a baseline window is judged by the *other* windows, so that healthy
 //! windows and the window to be explained are treated alike. A lone baseline window must judge
 //! itself: its slow share is then at most one in a hundred by construction, and the share of new
 //! patterns is estimated by its singletons (Good 1953).
 
-use resus_model::{Counts, EntryFinding, EntryState, FailureKind, Outcome, Tally};
+use resus_model::{EntryFinding, EntryState, FailureKind, Outcome};
 
 use crate::Config;
 use crate::align::{Aligned, View};
-use crate::coefficient::{ratio, real};
-use crate::label::{Healthy, Label, Rule, Split};
-use crate::statistics::fisher_greater;
+use crate::label::{Healthy, Label, Rule};
+use crate::share::{Past, Share};
 
 /// What detection says of one entry operation.
 pub(crate) struct Found {
@@ -121,41 +114,7 @@ fn unjudged(aligned: &Aligned<'_>, rule: &Rule) -> Vec<u64> {
     unjudged
 }
 
-/// Requests of one entry in one window.
-#[derive(Debug, Clone, Copy, Default)]
-struct Share {
-    failed: Tally,
-    all: Tally,
-}
-
-impl Share {
-    fn add(&mut self, split: Split) {
-        self.failed.merge(split.failed);
-        self.all.merge(split.failed);
-        self.all.merge(split.passed);
-    }
-
-    /// Counts some more of the requests as failed, at mean weight.
-    fn fail_more(&mut self, n: u64) {
-        let n = n.min(self.all.n - self.failed.n);
-        self.failed.n += n;
-        self.failed.weight += n * (self.all.weight / self.all.n.max(1));
-    }
-
-    /// Failing share by weight.
-    fn share(self) -> f64 {
-        ratio(real(self.failed.weight), real(self.all.weight))
-    }
-
-    /// Effective number of requests, `(Σw)² / Σw²` (Kish 1965).
-    #[expect(clippy::cast_precision_loss, reason = "a ratio of sums needs no more than 53 bits")]
-    fn effective(self) -> f64 {
-        let weight = real(self.all.weight);
-        ratio(weight * weight, self.all.weight_squared as f64)
-    }
-}
-
-fn shares(aligned: &Aligned<'_>, view: &View<'_>, rule: &Rule) -> Vec<Share> {
+pub(crate) fn shares(aligned: &Aligned<'_>, view: &View<'_>, rule: &Rule) -> Vec<Share> {
     let mut shares = vec![Share::default(); aligned.entries.len()];
     for (class, cell) in view.classes() {
         if let (Some(cell), Label::Counted(split)) = (cell, rule.label(class, cell)) {
@@ -173,98 +132,10 @@ fn find(
     windows: &[Share],
     config: &Config,
 ) -> Found {
-    let least = real(config.min_requests);
-    let windows: Vec<Share> = windows.iter().copied().filter(|w| w.all.n > 0).collect();
-    let past = Past::of(&windows, least);
-    let share = now.share();
-    let effect = share - past.mean.unwrap_or(0.0);
-    let p_value = past.mean.map(|_| p_value(now, &past));
-    let enough = now.effective() + 1e-9 >= least;
-    let beyond = effect > config.min_effect
-        && effect > config.spread_factor * past.spread.unwrap_or(0.0)
-        && p_value.is_none_or(|p| p <= config.significance);
-    let many = now.failed.n >= config.min_failures;
-    // One request in a hundred is slow by definition: without a healthy share to compare with, a
-    // slow share says nothing. An error share does.
-    let enough = enough && (past.mean.is_some() || kind == FailureKind::Error);
-    let state = match (enough, beyond) {
-        (false, _) => EntryState::TooFew,
-        (true, false) => EntryState::Within,
-        (true, true) if many => EntryState::Deviates,
-        (true, true) => EntryState::TooFew,
-    };
-    let finding = EntryFinding {
-        entry: aligned.operation(aligned.entries[entry]),
-        kind,
-        requests: now.all.n,
-        failed: now.failed.n,
-        share,
-        baseline_share: past.mean,
-        baseline_spread: past.spread,
-        effect,
-        p_value,
-        state,
-    };
-    Found { entry, finding, short_of_failures: enough && beyond && !many }
-}
-
-/// What healthy windows show of one entry.
-struct Past {
-    /// Mean of the share over windows with enough requests; over all requests if no window has.
-    mean: Option<f64>,
-    /// Its standard deviation over these windows.
-    spread: Option<f64>,
-    /// All requests together.
-    pooled: Share,
-    /// By how much shares wander more than chance, as a ratio of variances, at least 1.
-    inflation: f64,
-}
-
-impl Past {
-    fn of(windows: &[Share], least: f64) -> Self {
-        let mut pooled = Share::default();
-        for w in windows {
-            pooled.failed.merge(w.failed);
-            pooled.all.merge(w.all);
-        }
-        let large: Vec<f64> =
-            windows.iter().filter(|w| w.effective() >= least).map(|w| w.share()).collect();
-        let k = real(large.len() as u64);
-        let mean = match (windows.is_empty(), large.is_empty()) {
-            (true, _) => None,
-            (false, true) => Some(pooled.share()),
-            (false, false) => Some(large.iter().sum::<f64>() / k),
-        };
-        let spread = mean
-            .filter(|_| large.len() >= 2)
-            .map(|mean| (large.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / (k - 1.0)).sqrt());
-        let p = pooled.share();
-        let chi_square: f64 = windows
-            .iter()
-            .map(|w| ratio((w.share() - p).powi(2) * w.effective(), p * (1.0 - p)))
-            .sum();
-        let inflation = ratio(chi_square, real(windows.len() as u64) - 1.0).max(1.0);
-        Self { mean, spread, pooled, inflation }
-    }
-}
-
-fn p_value(now: Share, past: &Past) -> f64 {
-    let (failed_with, passed_with) = deflated(now, past.inflation, f64::floor);
-    let (failed_without, passed_without) = deflated(past.pooled, past.inflation, f64::ceil);
-    fisher_greater(&Counts { failed_with, failed_without, passed_with, passed_without })
-}
-
-/// Failed and passed requests as that many independent ones would weigh.
-#[expect(clippy::cast_possible_truncation, reason = "counts of requests")]
-#[expect(clippy::cast_sign_loss, reason = "counts are not negative")]
-fn deflated(share: Share, inflation: f64, round: fn(f64) -> f64) -> (u64, u64) {
-    let all = share.effective() / inflation;
-    let failed = all * share.share();
-    // A whole number stays itself though computed in floating point.
-    let near = failed.round();
-    let failed = if (failed - near).abs() < 1e-6 { near } else { round(failed) };
-    let failed = failed as u64;
-    (failed, (all.round() as u64).saturating_sub(failed))
+    let past = Past::of_windows(windows, config.min_requests);
+    let component = aligned.operation(aligned.entries[entry]);
+    let (finding, short_of_failures) = past.judge(component, kind, now, config);
+    Found { entry, finding, short_of_failures }
 }
 
 /// Largest effect first, ties by text.

@@ -170,9 +170,16 @@ impl Rule {
 /// What is normal, cell by cell.
 pub(crate) struct Norms(Vec<Norm>);
 
+impl Norms {
+    /// Takes what is normal class by class, where each class is a cell of its own.
+    pub(crate) const fn by_class(norms: Vec<Norm>) -> Self {
+        Self(norms)
+    }
+}
+
 /// What is normal for requests of one cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Norm {
+pub(crate) enum Norm {
     /// Nobody knows.
     Unjudged,
     /// Nothing: it was never seen.
@@ -264,7 +271,7 @@ impl Healthy {
 }
 
 /// The sum of histograms: by a dense table of counts, in time that grows with what they hold.
-fn sum<'h>(histograms: impl Iterator<Item = &'h Histogram>) -> Histogram {
+pub(crate) fn sum<'h>(histograms: impl Iterator<Item = &'h Histogram>) -> Histogram {
     let mut full = histograms.filter(|h| !h.counts().is_empty());
     let Some(first) = full.next() else { return Histogram::new() };
     let Some(second) = full.next() else { return first.clone() };
@@ -279,11 +286,14 @@ fn sum<'h>(histograms: impl Iterator<Item = &'h Histogram>) -> Histogram {
 }
 
 /// How many values, and the bucket of their p99.
-fn summary(durations: &Histogram) -> (u64, Option<Bucket>) {
+pub(crate) fn summary(durations: &Histogram) -> (u64, Option<Bucket>) {
     (durations.total(), durations.quantile(SLOW_QUANTILE))
 }
 
-fn norm((n, p99): (u64, Option<Bucket>), (entry_n, entry_p99): (u64, Option<Bucket>)) -> Norm {
+pub(crate) fn norm(
+    (n, p99): (u64, Option<Bucket>),
+    (entry_n, entry_p99): (u64, Option<Bucket>),
+) -> Norm {
     if entry_n < ENTRY_SUPPORT {
         return Norm::Unjudged;
     }

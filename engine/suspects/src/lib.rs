@@ -15,7 +15,10 @@ mod label;
 
 // Does anything deviate?
 mod detect;
+mod normal;
+mod share;
 mod statistics;
+mod tally;
 
 // Presence of services and operations, of instances.
 mod origin;
@@ -43,6 +46,8 @@ mod notation;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Borrow;
+
 use resus_model::{
     Diagnosis, EntryFinding, EntryState, Evidence, Exactness, Level, Outcome, Suspect, Verdict,
     WhyNoVerdict,
@@ -51,6 +56,9 @@ use resus_model::{
 pub use cluster::{Linkage, UnknownLinkage};
 pub use coefficient::{Coefficient, UnknownCoefficient};
 pub use config::Config;
+pub use normal::Normal;
+pub use share::{Past, Point, Share};
+pub use tally::{EntryTally, tally_entries};
 
 use align::Aligned;
 use detect::Detected;
@@ -92,9 +100,9 @@ pub enum DiagnoseError {
 ///
 /// # Errors
 /// When windows were made under different rules, or a setting is out of range.
-pub fn diagnose(
+pub fn diagnose<B: Borrow<Evidence>>(
     now: &Evidence,
-    baseline: &[Evidence],
+    baseline: &[B],
     config: &Config,
 ) -> Result<Diagnosis, DiagnoseError> {
     config.check()?;
@@ -108,7 +116,7 @@ pub fn diagnose(
         verdict: Verdict::Healthy,
         level: config.level,
         window: now.window,
-        baselines: baseline.iter().map(|b| b.window).collect(),
+        baselines: baseline.iter().map(|b| b.borrow().window).collect(),
         windows_chosen: config.windows_chosen,
         entries: entries(&detected),
         considered: Vec::new(),
@@ -127,8 +135,8 @@ pub fn diagnose(
     Ok(diagnosis)
 }
 
-fn same_rules(now: &Evidence, baseline: &[Evidence]) -> Result<(), DiagnoseError> {
-    match baseline.iter().enumerate().find(|(_, b)| b.rules != now.rules) {
+fn same_rules<B: Borrow<Evidence>>(now: &Evidence, baseline: &[B]) -> Result<(), DiagnoseError> {
+    match baseline.iter().map(B::borrow).enumerate().find(|(_, b)| b.rules != now.rules) {
         None => Ok(()),
         Some((index, b)) => Err(DiagnoseError::Rules {
             index,

@@ -97,7 +97,8 @@ mod tests {
     use crate::{Config, diagnose};
 
     fn suspects(text: &str) -> Diagnosis {
-        diagnose(&evidence(text), &[], &Config::STANDARD).expect("rules agree")
+        diagnose::<resus_model::Evidence>(&evidence(text), &[], &Config::STANDARD)
+            .expect("rules agree")
     }
 
     #[test]

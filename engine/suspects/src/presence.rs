@@ -193,7 +193,7 @@ mod tests {
 
     fn presence(text: &str, level: Level) -> (Counted, Vec<Column>) {
         let now = evidence(text);
-        let aligned = align(&now, &[]);
+        let aligned = align::<resus_model::Evidence>(&now, &[]);
         let detected = detect::errors(&aligned, &Config::STANDARD);
         let counted = counted(&aligned, &detected);
         let columns = columns(&aligned, &counted, &detected, level);

@@ -217,7 +217,8 @@ fn rules_must_be_the_same_and_settings_in_range() {
     assert!(matches!(error, DiagnoseError::Rules { index: 1, .. }));
     assert!(error.to_string().starts_with("compare baseline 1 with the window"), "{error}");
     for cut in [f64::NAN, -0.1, 1.1] {
-        let error = diagnose(&now, &[], &Config { cut, ..Config::STANDARD }).expect_err("range");
+        let error = diagnose::<Evidence>(&now, &[], &Config { cut, ..Config::STANDARD })
+            .expect_err("range");
         assert!(error.to_string().contains("`cut`"), "{error}");
     }
 }
