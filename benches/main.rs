@@ -5,11 +5,18 @@
 //!
 //! - `dump`: analysing a million traces against merely reading their columns.
 //! - `curve`: accuracy against false positives over the cut, for faults of 1 to 4 components.
+//! - `cost`: spans per CPU-second of the collector, beside rotel.
+//! - `kill`: the collector killed again and again under load: is all there that it acknowledged?
 
 #![expect(clippy::print_stdout, reason = "printing is what a bench does")]
 
+mod cost;
 mod curve;
 mod dump;
+mod kill;
+mod options;
+mod server;
+mod stored;
 mod usage;
 
 use anyhow::{Result, bail};
@@ -22,7 +29,9 @@ fn main() -> Result<()> {
         ["dump", requests] => dump::run(requests.parse()?),
         ["curve"] => curve::run(100),
         ["curve", cases] => curve::run(cases.parse()?),
+        ["cost", options @ ..] => cost::run(&cost::Options::parse(options)?),
+        ["kill", options @ ..] => kill::run(&kill::Options::parse(options)?),
         ["read", files @ ..] => dump::read(files),
-        _ => bail!("expected one of: dump [REQUESTS], curve [CASES]"),
+        _ => bail!("expected one of: dump [REQUESTS], curve [CASES], cost, kill"),
     }
 }

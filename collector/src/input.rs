@@ -13,24 +13,59 @@ use resus_model::{Quality, SpanBatch};
 
 use crate::options::Reading;
 use crate::output;
+use crate::replay::Recording;
 
-/// Reads everything that was named.
-pub(crate) fn gather(reading: &Reading) -> Result<Gathered> {
-    reading.set_threads()?;
-    let mapping = reading.mapping()?;
-    let files = expand(&reading.files)?;
-    let gather = Mutex::new(Gather::new(reading.rules()));
-    let bar = output::progress();
-    for file in &files {
-        bar.set_message(format!("reading {}", file.display()));
-        read(file, &mapping, &gather)?;
+/// Where spans go while they are read.
+trait Sink: Send {
+    fn take(&mut self, batch: SpanBatch, quality: &Quality);
+}
+
+impl Sink for Gather {
+    fn take(&mut self, batch: SpanBatch, quality: &Quality) {
+        self.push(&batch);
+        self.quality().merge(quality);
     }
-    bar.finish_and_clear();
-    let gathered = gather.into_inner().expect("no reader panicked with the lock held").seal();
+}
+
+impl Sink for Recording {
+    fn take(&mut self, batch: SpanBatch, quality: &Quality) {
+        if !batch.is_empty() {
+            self.batches.push(batch);
+        }
+        self.quality.merge(quality);
+    }
+}
+
+/// Reads everything that was named, by trace.
+pub(crate) fn gather(reading: &Reading) -> Result<Gathered> {
+    let gathered = read_all(reading, Gather::new(reading.rules()))?.seal();
     if gathered.quality().spans == 0 {
         bail!("{}", nothing(&reading.files, gathered.quality()));
     }
     Ok(gathered)
+}
+
+/// Reads everything that was named, as it is.
+pub(crate) fn spans(reading: &Reading) -> Result<Recording> {
+    let recording = read_all(reading, Recording::default())?;
+    if recording.batches.is_empty() {
+        bail!("{}", nothing(&reading.files, &recording.quality));
+    }
+    Ok(recording)
+}
+
+fn read_all<S: Sink>(reading: &Reading, sink: S) -> Result<S> {
+    reading.set_threads()?;
+    let mapping = reading.mapping()?;
+    let files = expand(&reading.files)?;
+    let sink = Mutex::new(sink);
+    let bar = output::progress();
+    for file in &files {
+        bar.set_message(format!("reading {}", file.display()));
+        read(file, &mapping, &sink)?;
+    }
+    bar.finish_and_clear();
+    Ok(sink.into_inner().expect("no reader panicked with the lock held"))
 }
 
 /// Says that there was no span, and why every record was left out.
@@ -70,9 +105,9 @@ fn expand(names: &[String]) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn read(file: &Path, mapping: &Mapping, gather: &Mutex<Gather>) -> Result<()> {
+fn read<S: Sink>(file: &Path, mapping: &Mapping, sink: &Mutex<S>) -> Result<()> {
     if file == Path::new("-") {
-        return read_standard_input(mapping, gather);
+        return read_standard_input(mapping, sink);
     }
     if file.is_dir() {
         bail!(
@@ -90,13 +125,13 @@ fn read(file: &Path, mapping: &Mapping, gather: &Mutex<Gather>) -> Result<()> {
         bail!("failed to read {}: the file is empty (0 bytes)", file.display());
     }
     if &start == b"PAR1" {
-        return read_parquet(file, mapping, gather);
+        return read_parquet(file, mapping, sink);
     }
     if file.extension().is_some_and(|e| e == "parquet") {
         // Let the reader say what is wrong with it.
-        return read_parquet(file, mapping, gather);
+        return read_parquet(file, mapping, sink);
     }
-    read_json((&start[..got]).chain(source), &file.display().to_string(), gather)
+    read_json((&start[..got]).chain(source), &file.display().to_string(), sink)
 }
 
 fn read_start(source: &mut impl Read, start: &mut [u8]) -> io::Result<usize> {
@@ -113,7 +148,7 @@ fn read_start(source: &mut impl Read, start: &mut [u8]) -> io::Result<usize> {
 }
 
 /// Parquet has its table of contents at the end, so from a pipe it is put into a file first.
-fn read_standard_input(mapping: &Mapping, gather: &Mutex<Gather>) -> Result<()> {
+fn read_standard_input<S: Sink>(mapping: &Mapping, sink: &Mutex<S>) -> Result<()> {
     let mut source = io::stdin().lock();
     let mut start = [0_u8; 4];
     let got = read_start(&mut source, &mut start).context("failed to read standard input")?;
@@ -124,31 +159,29 @@ fn read_standard_input(mapping: &Mapping, gather: &Mutex<Gather>) -> Result<()> 
     if &start == b"PAR1" {
         let mut spool = tempfile::NamedTempFile::new().context("failed to make a spool file")?;
         io::copy(&mut whole, &mut spool).context("failed to spool standard input")?;
-        return read_parquet(spool.path(), mapping, gather);
+        return read_parquet(spool.path(), mapping, sink);
     }
-    read_json(whole, "standard input", gather)
+    read_json(whole, "standard input", sink)
 }
 
-fn read_parquet(file: &Path, mapping: &Mapping, gather: &Mutex<Gather>) -> Result<()> {
+fn read_parquet<S: Sink>(file: &Path, mapping: &Mapping, sink: &Mutex<S>) -> Result<()> {
     let file = resus_columns::open(file, mapping).map_err(output::failed)?;
     (0..file.parts()).into_par_iter().try_for_each(|part| {
         let mut quality = Quality::default();
         let batch = file.read(part, &mut quality).map_err(output::failed)?;
-        push(gather, &batch, &quality);
+        push(sink, batch, &quality);
         Ok(())
     })
 }
 
-fn read_json(source: impl Read, name: &str, gather: &Mutex<Gather>) -> Result<()> {
+fn read_json<S: Sink>(source: impl Read, name: &str, sink: &Mutex<S>) -> Result<()> {
     let mut quality = Quality::default();
-    let mut sink = |batch: SpanBatch| push(gather, &batch, &Quality::default());
-    let end = resus_otlp::read(source, name, &mut sink, &mut quality);
-    push(gather, &SpanBatch::new(), &quality);
+    let mut take = |batch: SpanBatch| push(sink, batch, &Quality::default());
+    let end = resus_otlp::read(source, name, &mut take, &mut quality);
+    push(sink, SpanBatch::new(), &quality);
     end.map_err(output::failed)
 }
 
-fn push(gather: &Mutex<Gather>, batch: &SpanBatch, quality: &Quality) {
-    let mut gather = gather.lock().expect("no reader panicked with the lock held");
-    gather.push(batch);
-    gather.quality().merge(quality);
+fn push<S: Sink>(sink: &Mutex<S>, batch: SpanBatch, quality: &Quality) {
+    sink.lock().expect("no reader panicked with the lock held").take(batch, quality);
 }

@@ -4,10 +4,13 @@
 //! code. 0: healthy or done. 1: any error, wrong usage too. 2: suspects. 3: no verdict.
 
 mod commands;
+mod config;
 mod input;
 mod options;
 mod output;
+mod replay;
 mod report;
+mod serve;
 
 use std::process::ExitCode;
 
@@ -15,6 +18,10 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 use commands::Command;
+
+/// Many small buffers come and go on many threads: with it a span costs the collector half as much.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Finds the component that goes with failing requests, and the smallest restart that cures it.
 #[derive(Debug, Parser)]

@@ -14,6 +14,7 @@
 
 mod body;
 mod conformance;
+mod export;
 mod gather;
 mod grpc;
 mod http1;
@@ -32,6 +33,7 @@ mod wire;
 
 pub use body::{Shape, ShapeError};
 pub use conformance::{Check, Finding, Report, Weight, conformance};
+pub use export::export;
 pub use ids::Ids;
 pub use latency::Latency;
 pub use ledger::{Entry, Fate, Ledger, LedgerError};

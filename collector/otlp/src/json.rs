@@ -6,19 +6,28 @@
 //! is read and counted.
 
 mod attributes;
+mod logs;
+mod metrics;
 mod object;
 mod path;
 mod scalar;
 mod spans;
+mod texts;
 mod top;
+mod values;
 
-use resus_model::{Quality, SpanBatch, SpanRow};
+use resus_model::{LogBatch, Name, Quality, SpanBatch, SpanRow};
 use serde::de::{DeserializeSeed as _, IgnoredAny};
 
-use self::attributes::Ranks;
+use self::object::{Object, One};
 use self::path::Path;
-use self::spans::{EventMarks, Sender};
+use self::spans::{EventMarks, ScopeMarks};
+use self::texts::Texts;
 pub(crate) use self::top::Seen;
+use crate::Keep;
+use crate::metrics::Gauge;
+use crate::ranks::Ranks;
+use crate::sender::Sender;
 use crate::tally::Tally;
 
 /// Why a text is not OTLP JSON.
@@ -66,46 +75,53 @@ pub fn decode_json(
 ) -> Result<usize, JsonError> {
     let before = batch.len();
     let mut tally = Tally::default();
-    let links = batch.links.len();
-    let (consumed, _) = decode_prefix(text, batch, &mut tally, None)?;
-    if let Some(at) = text[consumed..].iter().position(|b| !b.is_ascii_whitespace()) {
-        batch.truncate(before, links);
-        return Err(JsonError {
+    decode_traces(text, Keep::Rules, batch, &mut tally)?;
+    tally.drain_into(quality);
+    Ok(batch.len() - before)
+}
+
+/// Decodes a text that is one value and appends its spans to a batch, which after an error is as it was.
+pub(crate) fn decode_traces(
+    text: &[u8],
+    keep: Keep,
+    batch: &mut SpanBatch,
+    tally: &mut Tally,
+) -> Result<(), JsonError> {
+    let (rows, links) = (batch.len(), batch.links.len());
+    let (consumed, _) = decode_prefix(text, keep, batch, tally, None)?;
+    nothing_behind(text, consumed).inspect_err(|_| batch.truncate(rows, links))
+}
+
+/// Refuses a text that goes on behind its value.
+fn nothing_behind(text: &[u8], consumed: usize) -> Result<(), JsonError> {
+    match text[consumed..].iter().position(|b| !b.is_ascii_whitespace()) {
+        None => Ok(()),
+        Some(at) => Err(JsonError {
             offset: consumed + at,
             path: String::new(),
             message: "found more text behind the object, expected its end".to_owned(),
             kind: JsonErrorKind::Syntax,
-        });
+        }),
     }
-    tally.drain_into(quality);
-    Ok(batch.len() - before)
 }
 
 /// Decodes the value at the beginning of a text; gives how many bytes it took and what it was. After an error
 /// batch and tally are as they were.
 pub(crate) fn decode_prefix<'b>(
     text: &[u8],
+    keep: Keep,
     batch: &'b mut SpanBatch,
     tally: &'b mut Tally,
     origin: Option<Origin<'b>>,
 ) -> Result<(usize, Seen), JsonError> {
     let (rows, links, counts) = (batch.len(), batch.links.len(), tally.counts());
-    let mut decoder = Decoder {
-        batch,
-        tally,
-        path: Path::default(),
-        value: String::new(),
-        row: SpanRow::new(),
-        span_ranks: Ranks::NONE,
-        resource: Sender::default(),
-        resource_ranks: Ranks::NONE,
-        event: EventMarks::default(),
-        seen: Seen::default(),
-        origin,
-    };
+    let mut decoder = Decoder { origin, ..Decoder::new(keep, batch, tally) };
     let mut json = serde_json::Deserializer::from_slice(text);
     match top::Top(&mut decoder).deserialize(&mut json) {
-        Ok(()) => Ok((json.into_iter::<IgnoredAny>().byte_offset(), decoder.seen)),
+        Ok(()) => {
+            decoder.texts.count(decoder.tally);
+            Ok((json.into_iter::<IgnoredAny>().byte_offset(), decoder.seen))
+        }
         Err(error) => {
             let error = JsonError::new(text, &error, &decoder.path);
             decoder.batch.truncate(rows, links);
@@ -113,6 +129,25 @@ pub(crate) fn decode_prefix<'b>(
             Err(error)
         }
     }
+}
+
+/// Reads a request of logs; gives the records that tell of errors of spans, and how many there were
+/// in all.
+pub(crate) fn decode_logs(text: &[u8], tally: &mut Tally) -> Result<(LogBatch, usize), JsonError> {
+    let mut batch = SpanBatch::new();
+    let mut decoder = Decoder::new(Keep::Rules, &mut batch, tally);
+    decoder.whole(text, logs::LogsData)?;
+    let logs::Logs { batch, records, .. } = decoder.logs;
+    Ok((batch, records))
+}
+
+/// Reads a request of metrics; gives the points of the wanted ones, and how many there were in all.
+pub(crate) fn decode_metrics(text: &[u8], wanted: &[&str]) -> Result<(Vec<Gauge>, u64), JsonError> {
+    let (mut batch, mut tally) = (SpanBatch::new(), Tally::default());
+    let mut decoder = Decoder::new(Keep::Rules, &mut batch, &mut tally);
+    decoder.metrics.wanted = wanted;
+    decoder.whole(text, metrics::MetricsData)?;
+    Ok((decoder.metrics.gauges, decoder.metrics.points))
 }
 
 /// Where a text comes from: a file's name, and the offset in it at which the text begins.
@@ -127,16 +162,59 @@ struct Decoder<'b> {
     batch: &'b mut SpanBatch,
     tally: &'b mut Tally,
     path: Path,
+    /// The key of the attribute read last; empty where only the rules are served.
+    key: String,
     /// The text of the attribute value read last.
     value: String,
+    /// The text of the value read last that stands in a list or map.
+    inner_value: String,
+    texts: Texts,
     /// The span being read; times and ids come in when it is complete.
     row: SpanRow,
     span_ranks: Ranks,
     resource: Sender,
     resource_ranks: Ranks,
     event: EventMarks,
+    status_message: Name,
+    scope: ScopeMarks,
     seen: Seen,
     origin: Option<Origin<'b>>,
+    logs: logs::Logs,
+    metrics: metrics::Metrics<'b>,
+}
+
+impl<'b> Decoder<'b> {
+    fn new(keep: Keep, batch: &'b mut SpanBatch, tally: &'b mut Tally) -> Self {
+        Self {
+            batch,
+            tally,
+            path: Path::default(),
+            key: String::new(),
+            value: String::new(),
+            inner_value: String::new(),
+            texts: Texts::new(keep),
+            row: SpanRow::new(),
+            span_ranks: Ranks::NONE,
+            resource: Sender::default(),
+            resource_ranks: Ranks::NONE,
+            event: EventMarks::default(),
+            status_message: Name::NONE,
+            scope: ScopeMarks::default(),
+            seen: Seen::default(),
+            origin: None,
+            logs: logs::Logs::default(),
+            metrics: metrics::Metrics::default(),
+        }
+    }
+
+    /// Reads a text that is one object.
+    fn whole(&mut self, text: &[u8], object: impl Object) -> Result<(), JsonError> {
+        let mut json = serde_json::Deserializer::from_slice(text);
+        One(object, self)
+            .deserialize(&mut json)
+            .map_err(|error| JsonError::new(text, &error, &self.path))?;
+        nothing_behind(text, json.into_iter::<IgnoredAny>().byte_offset())
+    }
 }
 
 impl JsonError {

@@ -9,6 +9,7 @@ use std::io::Read;
 
 use resus_model::{Quality, SpanBatch};
 
+use crate::Keep;
 use crate::buffer::Buffer;
 use crate::extent::Extent;
 use crate::fault::{ReadError, ReadErrorKind};
@@ -33,6 +34,9 @@ const FRAME_LIMIT: usize = 1 << 30;
 
 /// A line is looked for up to this length; a longer one is cut into values by counting brackets.
 const LINE_LIMIT: usize = 16 << 20;
+
+/// What is none of the known forms is told apart by so many bytes.
+const HEAD: usize = 64;
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
@@ -148,6 +152,9 @@ impl Reading<'_> {
         {
             return Ok(Form::Frames);
         }
+        // Judged by the same bytes in whatever pieces they come.
+        self.fill(buffer, HEAD)?;
+        let head = &buffer.bytes()[..buffer.bytes().len().min(HEAD)];
         let looks_like = match head {
             [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "UTF-16 text",
             [b'P', b'A', b'R', b'1', ..] => "Parquet",
@@ -343,7 +350,8 @@ impl Reading<'_> {
         in_frame: Option<usize>,
     ) -> Result<usize, ReadError> {
         let origin = Origin { name: self.name, offset };
-        let decoded = decode_prefix(text, &mut self.batch, &mut self.tally, Some(origin));
+        let decoded =
+            decode_prefix(text, Keep::Rules, &mut self.batch, &mut self.tally, Some(origin));
         let (used, seen) = decoded.map_err(|mut error| {
             error.offset += in_frame.unwrap_or(0);
             let at = if in_frame.is_some() { offset } else { offset + error.offset as u64 };

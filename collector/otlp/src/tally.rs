@@ -24,10 +24,13 @@ pub(crate) enum Lenient {
     InvalidText,
     OtherSignal,
     ByteOrderMark,
+    DuplicateKey,
+    ManyMembers,
+    DeepValue,
 }
 
 impl Lenient {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 19] = [
         Self::Base64Id,
         Self::IdPrefix,
         Self::IdDashes,
@@ -44,6 +47,9 @@ impl Lenient {
         Self::InvalidText,
         Self::OtherSignal,
         Self::ByteOrderMark,
+        Self::DuplicateKey,
+        Self::ManyMembers,
+        Self::DeepValue,
     ];
 
     /// The stable name under which [`Quality::lenient`] counts it.
@@ -65,6 +71,9 @@ impl Lenient {
             Self::InvalidText => "invalid unicode",
             Self::OtherSignal => "records of logs, metrics or profiles",
             Self::ByteOrderMark => "byte order mark",
+            Self::DuplicateKey => "attributes with a key twice",
+            Self::ManyMembers => "attributes beyond 1024 of one object",
+            Self::DeepValue => "attribute values cut off below 24 levels",
         }
     }
 }
@@ -97,6 +106,13 @@ impl Tally {
         let i = reason as usize;
         self.counts.skipped[i] += 1;
         self.examples[i].get_or_insert_with(place);
+    }
+
+    /// Spans left out: why, how many, and where the first stood.
+    pub(crate) fn skipped(&self) -> impl Iterator<Item = (SkipReason, u64, &str)> {
+        let examples = self.examples.iter().map(|place| place.as_deref().unwrap_or_default());
+        let all = SkipReason::ALL.into_iter().zip(self.counts.skipped).zip(examples);
+        all.filter(|((_, n), _)| *n > 0).map(|((reason, n), place)| (reason, n, place))
     }
 
     pub(crate) const fn counts(&self) -> Counts {
@@ -145,7 +161,8 @@ mod tests {
         tally.drain_into(&mut quality);
         assert_eq!(quality.lenient.len(), Lenient::ALL.len(), "names are distinct");
         assert_eq!(quality.lenient["base64 ids"], 1);
-        assert_eq!(quality.lenient["byte order mark"], Lenient::ALL.len() as u64);
+        let last = "attribute values cut off below 24 levels";
+        assert_eq!(quality.lenient[last], Lenient::ALL.len() as u64);
         assert_eq!(quality.skipped[&SkipReason::SpanId], (2, "first 1".to_owned()));
         assert_eq!(quality.skipped_total(), 12);
         let before = quality.clone();

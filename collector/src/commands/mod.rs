@@ -3,7 +3,9 @@
 mod analyze;
 mod diagnose;
 mod generate;
+mod replay;
 mod schema;
+mod serve;
 mod summarise;
 mod tree;
 
@@ -20,6 +22,10 @@ pub(crate) enum Command {
     Summarise(summarise::Summarise),
     /// From evidence files to suspects and a restart plan
     Diagnose(diagnose::Diagnose),
+    /// Receive OTLP, keep it, and find suspects live
+    Serve(serve::Serve),
+    /// Run recorded traces through the live code, in virtual time
+    Replay(replay::Replay),
     /// Check, show or infer a restart tree
     Tree(tree::Tree),
     /// Make traces with a known fault, to try things out
@@ -64,6 +70,8 @@ pub(crate) fn run(command: Command) -> Result<End> {
         Command::Analyze(analyze) => analyze.run(),
         Command::Summarise(summarise) => summarise.run(),
         Command::Diagnose(diagnose) => diagnose.run(),
+        Command::Replay(replay) => replay.run(),
+        Command::Serve(serve) => serve.run(),
         Command::Tree(tree) => tree.run(),
         Command::Generate(generate) => generate.run(),
         Command::Schema(schema) => schema.run(),

@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use super::End;
-use crate::{output, report};
+use crate::{output, report, serve};
 
 /// Print the JSON Schema of a format.
 #[derive(Debug, Args)]
@@ -22,6 +22,8 @@ enum Which {
     Plan,
     /// A restart tree (TOML, read as JSON).
     Tree,
+    /// The API of `resus serve`, as an OpenAPI document.
+    Openapi,
 }
 
 impl Schema {
@@ -30,6 +32,7 @@ impl Schema {
             Which::Analysis => report::schema(),
             Which::Plan => serde_json::to_string_pretty(&resus_plan::plan_schema())? + "\n",
             Which::Tree => serde_json::to_string_pretty(&resus_plan::tree_schema())? + "\n",
+            Which::Openapi => serve::openapi(),
         };
         output::write(text.as_bytes(), None)?;
         Ok(End::Well)

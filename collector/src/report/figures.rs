@@ -142,7 +142,7 @@ pub(super) fn duration(nanos: u64) -> String {
 
 /// An instant in RFC 3339, UTC, with as many digits after the second as it takes; `None` beyond
 /// what a calendar is asked for (an open window).
-pub(super) fn instant(unix_nano: u64) -> Option<String> {
+pub(crate) fn instant(unix_nano: u64) -> Option<String> {
     if unix_nano == u64::MAX {
         return None;
     }

@@ -27,6 +27,22 @@ pub(crate) fn json(analysis: &Analysis<'_>) -> String {
     text
 }
 
+/// The same as a JSON value.
+///
+/// # Panics
+/// Never: every part of the form is a JSON value.
+#[must_use]
+pub(crate) fn value(analysis: &Analysis<'_>) -> serde_json::Value {
+    let wire = AnalysisJson::of(analysis);
+    serde_json::to_value(wire).expect("every part of the form is JSON")
+}
+
+/// The counters of data quality alone.
+#[must_use]
+pub(crate) fn quality(of: &model::Quality) -> Quality {
+    Quality::of(of)
+}
+
 /// The JSON Schema of `resus.analysis/1`, indented, ending in a newline.
 ///
 /// # Panics

@@ -24,9 +24,12 @@ mod wire;
 use resus_model::{Diagnosis, Quality};
 use resus_plan::{Proposal, RestartTree};
 
+pub(crate) use figures::instant;
 pub(crate) use html::html;
-pub(crate) use json::{json, schema};
+pub(crate) use json::{json, quality, schema, value};
+pub(crate) use sentence::why;
 pub(crate) use table::{Colour, table};
+pub(crate) use wire::Quality as QualityJson;
 
 /// Everything there is to show.
 #[derive(Debug, Clone, Copy)]

@@ -340,7 +340,7 @@ pub(super) fn entry(finding: &EntryFinding) -> String {
 }
 
 /// A reason for no verdict; lower-case, no full stop.
-pub(super) fn why(reason: &WhyNoVerdict) -> String {
+pub(crate) fn why(reason: &WhyNoVerdict) -> String {
     match reason {
         WhyNoVerdict::NoRequests => "no request falls into the window to be explained".into(),
         WhyNoVerdict::TooFewRequests { have, need } => format!(

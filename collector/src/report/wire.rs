@@ -432,7 +432,7 @@ pub(super) struct Window {
 
 /// How good the data was.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Quality {
+pub(crate) struct Quality {
     /// Spans taken, duplicates included.
     pub(super) spans: u64,
     /// Records left out.

@@ -3,7 +3,11 @@
 //! [`SpanWriter`] writes [`resus_model::SpanBatch`]es as Parquet in the span schema
 //! ([`resus_model::schema`]). Reading dumps, these files among them, is another crate's business.
 //! The same spans in the same batches with the same options give the same bytes.
+//!
+//! [`log`] keeps what came in, as it came, until it is in such files: whatever happens to the process
+//! or the machine meanwhile, what was acknowledged is there.
 
+pub mod log;
 mod record_batch;
 mod span_writer;
 

@@ -1,41 +1,17 @@
-//! Attributes: of a resource, a span, an event. Only those are looked at that a role asks for; the
-//! values of all others are passed over, whatever is in them.
-
-use std::fmt::{self, Write as _};
+//! Attributes: of a resource, a span, an event. Where only the rules are served, only those are looked at
+//! that a role asks for; the values of all others are passed over, whatever is in them.
 
 use resus_model::Name;
 use resus_model::attributes::{self, Key, Place, Role};
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
+use serde::de::MapAccess;
 
 use super::Decoder;
 use super::object::{Field, Object, One, field, skip};
 use super::scalar::{Text, unicode};
-
-/// What has been read of a role so far: the rank of its key, so that a better key wins whatever
-/// the order.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Ranks([u8; Role::COUNT]);
-
-impl Ranks {
-    pub(super) const NONE: Self = Self([u8::MAX; Role::COUNT]);
-
-    /// True when nothing as good has been read. Of two equal keys the first stays.
-    const fn beaten_by(self, key: Key) -> bool {
-        key.rank < self.0[key.role.index()]
-    }
-
-    const fn set(&mut self, key: Key) {
-        self.0[key.role.index()] = key.rank;
-    }
-}
-
-/// Whose attributes these are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Owner {
-    Resource,
-    Span,
-    Event,
-}
+use super::texts::Owner;
+use super::values::AnyValue;
+use crate::json_text::Mark;
+use crate::logs::tells_exception;
 
 /// What to do with the value of an attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +21,8 @@ enum Wanted {
     Nothing,
     Role(Key),
     Level,
+    /// Nothing: that there is such a key is enough.
+    Exception,
 }
 
 impl Wanted {
@@ -52,7 +30,8 @@ impl Wanted {
         let Ok(key) = std::str::from_utf8(key) else { return Self::Nothing };
         let place = match owner {
             Owner::Event if attributes::EVENT_LEVELS.contains(&key) => return Self::Level,
-            Owner::Event => return Self::Nothing,
+            Owner::Log if tells_exception(key.as_bytes()) => return Self::Exception,
+            Owner::Event | Owner::Log | Owner::Point => return Self::Nothing,
             Owner::Resource => Place::Resource,
             Owner::Span => Place::Span,
         };
@@ -63,16 +42,40 @@ impl Wanted {
     }
 }
 
-/// An attribute: `{"key": "http.route", "value": {"stringValue": "/cart"}}`.
+/// An attribute, `{"key": "http.route", "value": {"stringValue": "/cart"}}`, or an entry of a map in
+/// an attribute's value, which looks the same.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct KeyValue {
     owner: Owner,
+    /// How many lists and maps are around its value.
+    depth: u32,
     wanted: Wanted,
+    /// Whether the key was written, and if so, whether it was the first of its name.
+    key: Option<bool>,
+    /// Where the value was written.
+    value: Option<Mark>,
 }
 
 impl KeyValue {
+    /// An attribute.
     pub(super) const fn of(owner: Owner) -> Self {
-        Self { owner, wanted: Wanted::Unknown }
+        Self { owner, depth: 0, wanted: Wanted::Unknown, key: None, value: None }
+    }
+
+    /// An entry of a map. No role asks for it.
+    pub(super) const fn inside(owner: Owner, depth: u32) -> Self {
+        Self { owner, depth, wanted: Wanted::Nothing, key: None, value: None }
+    }
+
+    /// Writes the key read last, before the value if that is there already.
+    fn write_key(&mut self, decoder: &mut Decoder<'_>) {
+        let Decoder { texts, key, .. } = decoder;
+        let (json, open) = texts.of(self.owner, self.depth);
+        let new = match self.value {
+            None => json.key(open, key.as_bytes()),
+            Some(value) => json.key_before(value, open, key.as_bytes()),
+        };
+        self.key = Some(new);
     }
 }
 
@@ -96,26 +99,62 @@ impl Object for KeyValue {
         map: &mut A,
         decoder: &mut Decoder<'_>,
     ) -> Result<(), A::Error> {
+        let everything = decoder.texts.writes(self.owner);
         match key {
             KeyValueKey::Key => {
-                let owner = self.owner;
-                let wanted = map.next_value_seed(Text(|text: &[u8]| Wanted::of(owner, text)))?;
+                let (owner, depth) = (self.owner, self.depth);
+                let Decoder { key, tally, .. } = decoder;
+                let wanted = map.next_value_seed(Text(|text: &[u8]| {
+                    if everything {
+                        key.clear();
+                        key.push_str(&unicode(text, tally));
+                    }
+                    if depth == 0 { Wanted::of(owner, text) } else { Wanted::Nothing }
+                }))?;
                 self.wanted = wanted.unwrap_or(Wanted::Nothing);
+                if everything && wanted.is_some() && self.key.is_none() {
+                    self.write_key(decoder);
+                }
                 Ok(())
             }
-            KeyValueKey::Value if self.wanted == Wanted::Nothing => skip(map),
-            KeyValueKey::Value => map.next_value_seed(One(AnyValue, decoder)),
+            KeyValueKey::Value if everything => {
+                let mark = decoder.texts.of(self.owner, self.depth).0.mark();
+                let any = AnyValue::written(self.owner, self.depth);
+                map.next_value_seed(One(any, decoder))?;
+                if self.value.is_some() || self.key == Some(false) {
+                    decoder.texts.of(self.owner, self.depth).0.rewind(mark);
+                } else {
+                    self.value = Some(mark);
+                }
+                Ok(())
+            }
+            KeyValueKey::Value if matches!(self.wanted, Wanted::Nothing | Wanted::Exception) => {
+                skip(map)
+            }
+            KeyValueKey::Value => map.next_value_seed(One(AnyValue::read(), decoder)),
         }
     }
 
-    fn end(self, decoder: &mut Decoder<'_>) {
+    fn end(mut self, decoder: &mut Decoder<'_>) {
+        if decoder.texts.writes(self.owner) {
+            if self.key.is_none() {
+                decoder.key.clear();
+                self.write_key(decoder);
+            }
+            if self.value.is_none() && self.key == Some(true) {
+                decoder.texts.of(self.owner, self.depth).0.null();
+            }
+        }
         // The scratch is left empty for the next attribute, which may have no value.
         match self.wanted {
             Wanted::Role(key) => take(key, decoder),
             Wanted::Level => decoder.event.error |= attributes::is_error_level(&decoder.value),
+            Wanted::Exception => decoder.logs.exception_attribute = true,
             Wanted::Unknown | Wanted::Nothing => {}
         }
-        decoder.value.clear();
+        if self.depth == 0 {
+            decoder.value.clear();
+        }
     }
 }
 
@@ -129,7 +168,7 @@ fn take(key: Key, decoder: &mut Decoder<'_>) {
     if value.is_empty() || !ranks.beaten_by(key) {
         return;
     }
-    let column: &mut Name = match key.role {
+    let column: Option<&mut Name> = match key.role {
         Role::HttpStatus => {
             if let Some(code) = attributes::http_code(value) {
                 row.http_status = code;
@@ -144,110 +183,12 @@ fn take(key: Key, decoder: &mut Decoder<'_>) {
             }
             return;
         }
-        Role::ErrorType => &mut row.error_type,
-        Role::Peer => &mut row.peer,
-        Role::Service => &mut resource.service,
-        Role::Namespace => &mut resource.namespace,
-        Role::Instance => &mut resource.instance,
-        Role::Version => &mut resource.version,
-        Role::Host => &mut resource.host,
+        Role::ErrorType => Some(&mut row.error_type),
+        Role::Peer => Some(&mut row.peer),
+        role => resource.name_mut(role),
     };
-    *column = batch.names.intern(value);
-    ranks.set(key);
-}
-
-/// A value: `{"stringValue": "/cart"}`. A text, number or truth value goes as text into
-/// [`Decoder::value`]; lists, maps and bytes say nothing that a role asks for.
-struct AnyValue;
-
-#[derive(Debug, Clone, Copy)]
-enum AnyValueKey {
-    String,
-    Scalar,
-}
-
-impl Object for AnyValue {
-    type Key = AnyValueKey;
-
-    const FIELDS: &'static [Field<AnyValueKey>] = &[
-        field("stringValue", "string_value", AnyValueKey::String),
-        field("intValue", "int_value", AnyValueKey::Scalar),
-        field("boolValue", "bool_value", AnyValueKey::Scalar),
-        field("doubleValue", "double_value", AnyValueKey::Scalar),
-    ];
-
-    const EXPECTED: &'static str = "a value as {\"stringValue\": ...} or the like";
-
-    fn field<'de, A: MapAccess<'de>>(
-        &mut self,
-        key: AnyValueKey,
-        map: &mut A,
-        decoder: &mut Decoder<'_>,
-    ) -> Result<(), A::Error> {
-        match key {
-            AnyValueKey::String => {
-                let Decoder { value, tally, .. } = decoder;
-                map.next_value_seed(Text(|text: &[u8]| {
-                    value.clear();
-                    value.push_str(&unicode(text, tally));
-                }))?;
-                Ok(())
-            }
-            AnyValueKey::Scalar => {
-                decoder.value.clear();
-                map.next_value_seed(ScalarText(&mut decoder.value))
-            }
-        }
-    }
-}
-
-/// Writes a number or truth value as text; a text, in which 64-bit numbers come, as it is.
-struct ScalarText<'a>(&'a mut String);
-
-impl ScalarText<'_> {
-    fn write<E>(self, value: impl fmt::Display) -> Result<(), E> {
-        write!(self.0, "{value}").expect("a String takes all that is written");
-        Ok(())
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for ScalarText<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl Visitor<'_> for ScalarText<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number, truth value or text")
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
-        self.write(value)
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
-        self.write(value)
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
-        self.write(value)
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<(), E> {
-        self.write(value)
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<(), E> {
-        self.0.push_str(value);
-        Ok(())
+    if let Some(column) = column {
+        *column = batch.names.intern(value);
+        ranks.set(key);
     }
 }

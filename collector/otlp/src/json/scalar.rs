@@ -6,8 +6,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use resus_model::{SpanId, TraceId};
 use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Unexpected, Visitor};
 
+use crate::ids::{self, Id};
 use crate::tally::{Lenient, Tally};
 
 /// Reads a text and gives its bytes to a function; `None` for null. The bytes are not checked: see
@@ -104,6 +106,16 @@ impl<'de, T> Visitor<'de> for IdOf<'_, T> {
         }
         Ok(Some((self.bytes)(&all[..len], self.tally)))
     }
+}
+
+/// Reads the id of a trace.
+pub(super) fn trace_id(tally: &mut Tally) -> IdOf<'_, Id<TraceId>> {
+    IdOf { tally, text: ids::trace_id, bytes: ids::trace_id_of_bytes }
+}
+
+/// Reads the id of a span.
+pub(super) fn span_id(tally: &mut Tally) -> IdOf<'_, Id<SpanId>> {
+    IdOf { tally, text: ids::span_id, bytes: |bytes, _| ids::span_id_of_bytes(bytes) }
 }
 
 /// A point in time as it was written.

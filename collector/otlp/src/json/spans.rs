@@ -4,36 +4,33 @@ use resus_model::attributes::EXCEPTION_EVENT;
 use resus_model::{Kind, Link, Name, SkipReason, SpanId, SpanRow, Status, TraceId};
 use serde::de::MapAccess;
 
-use super::attributes::{KeyValue, Owner, Ranks};
-use super::object::{Field, List, Object, One, field};
-use super::scalar::{Enum, IdOf, Stamp, StampSeed, Text, Whole, unicode};
+use super::attributes::KeyValue;
+use super::object::{Field, List, Object, One, field, skip};
+use super::scalar::{Enum, Stamp, StampSeed, Text, Whole, span_id, trace_id, unicode};
+use super::texts::Owner;
 use super::{Decoder, Origin};
-use crate::ids::{self, Id};
-use crate::tally::{Lenient, Tally};
-
-/// The service of a resource that names none, as SDKs write it.
-const UNKNOWN_SERVICE: &str = "unknown_service";
-
-/// The operation of a span without a name. OTLP says of `Span.name` that an empty value is equivalent
-/// to an unknown span name, and to protobuf a missing value is an empty one: such a span is good for
-/// all but its name, so it is kept.
-const UNKNOWN_OPERATION: &str = "unknown";
-
-/// What a resource says about who sends.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Sender {
-    pub(super) service: Name,
-    pub(super) namespace: Name,
-    pub(super) instance: Name,
-    pub(super) version: Name,
-    pub(super) host: Name,
-}
+use crate::Keep;
+use crate::ids::Id;
+use crate::ranks::Ranks;
+use crate::sender::{Sender, UNKNOWN_OPERATION};
+use crate::tally::Lenient;
 
 /// What an event has been found to be.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct EventMarks {
     pub(super) exception: bool,
     pub(super) error: bool,
+    /// Where everything is kept, what it says beside; as are the next two.
+    time: Stamp,
+    name: String,
+    dropped: u32,
+}
+
+/// The instrumentation scope of the spans being read, where everything is kept.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ScopeMarks {
+    name: String,
+    version: String,
 }
 
 /// An element of `resourceSpans`. The resource may stand behind its spans, so the columns that
@@ -76,37 +73,33 @@ impl Object for ResourceSpans {
             self.first = Some(decoder.batch.len());
             decoder.resource = Sender::default();
             decoder.resource_ranks = Ranks::NONE;
+            decoder.texts.begin(Owner::Resource);
         }
         match key {
             ResourceSpansKey::Resource => map.next_value_seed(One(Resource, decoder)),
-            ResourceSpansKey::ScopeSpans => map.next_value_seed(List(ScopeSpans, decoder)),
+            ResourceSpansKey::ScopeSpans => {
+                map.next_value_seed(List(ScopeSpans::default(), decoder))
+            }
             ResourceSpansKey::LibrarySpans => {
                 decoder.tally.lenient(Lenient::InstrumentationLibrary);
-                map.next_value_seed(List(ScopeSpans, decoder))
+                map.next_value_seed(List(ScopeSpans::default(), decoder))
             }
         }
     }
 
     fn end(self, decoder: &mut Decoder<'_>) {
-        let Decoder { batch, resource, tally, .. } = decoder;
-        let rows = match self.first {
-            Some(first) if first < batch.len() => first..batch.len(),
-            _ => return,
-        };
-        let Sender { mut service, namespace, instance, version, host } = *resource;
-        if service.is_none() {
-            service = batch.names.intern(UNKNOWN_SERVICE);
-            tally.lenient_many(Lenient::NoServiceName, rows.len() as u64);
+        let Some(first) = self.first else { return };
+        let Decoder { batch, resource, texts, tally, .. } = decoder;
+        resource.fill(batch, first, tally);
+        let rows = batch.len();
+        if texts.keep == Keep::Everything && rows > first {
+            let attributes = batch.names.intern(texts.end(Owner::Resource).as_str());
+            batch.resource_attributes.resize(rows, attributes);
         }
-        batch.service[rows.clone()].fill(service);
-        batch.namespace[rows.clone()].fill(namespace);
-        batch.instance[rows.clone()].fill(instance);
-        batch.version[rows.clone()].fill(version);
-        batch.host[rows].fill(host);
     }
 }
 
-struct Resource;
+pub(super) struct Resource;
 
 impl Object for Resource {
     type Key = ();
@@ -125,23 +118,95 @@ impl Object for Resource {
     }
 }
 
+/// An element of `scopeSpans`. The scope may stand behind its spans.
+#[derive(Debug, Clone, Copy, Default)]
+struct ScopeSpans {
+    /// The first row of these spans, once the first key is read.
+    first: Option<usize>,
+}
+
 #[derive(Debug, Clone, Copy)]
-struct ScopeSpans;
+enum ScopeSpansKey {
+    Scope,
+    Spans,
+}
 
 impl Object for ScopeSpans {
-    type Key = ();
+    type Key = ScopeSpansKey;
 
-    const FIELDS: &'static [Field<()>] = &[field("spans", "", ())];
+    const FIELDS: &'static [Field<ScopeSpansKey>] = &[
+        field("scope", "", ScopeSpansKey::Scope),
+        field("spans", "", ScopeSpansKey::Spans),
+        // As in instrumentationLibrarySpans.
+        field("instrumentationLibrary", "instrumentation_library", ScopeSpansKey::Scope),
+    ];
 
     const EXPECTED: &'static str = "an object with scope and spans";
 
     fn field<'de, A: MapAccess<'de>>(
         &mut self,
-        (): (),
+        key: ScopeSpansKey,
         map: &mut A,
         decoder: &mut Decoder<'_>,
     ) -> Result<(), A::Error> {
-        map.next_value_seed(List(Span::default(), decoder))
+        if self.first.is_none() {
+            self.first = Some(decoder.batch.len());
+            decoder.scope.name.clear();
+            decoder.scope.version.clear();
+        }
+        match key {
+            ScopeSpansKey::Spans => map.next_value_seed(List(Span::default(), decoder)),
+            ScopeSpansKey::Scope if decoder.texts.keep == Keep::Everything => {
+                map.next_value_seed(One(Scope, decoder))
+            }
+            ScopeSpansKey::Scope => skip(map),
+        }
+    }
+
+    fn end(self, decoder: &mut Decoder<'_>) {
+        let Decoder { batch, scope, texts, .. } = decoder;
+        let rows = batch.len();
+        if texts.keep == Keep::Everything && self.first.is_some_and(|first| first < rows) {
+            let ScopeMarks { name, version } = scope;
+            if !version.is_empty() {
+                name.push('@');
+                name.push_str(version);
+            }
+            let scope = batch.names.intern(name);
+            batch.scope.resize(rows, scope);
+        }
+    }
+}
+
+struct Scope;
+
+#[derive(Debug, Clone, Copy)]
+enum ScopeKey {
+    Name,
+    Version,
+}
+
+impl Object for Scope {
+    type Key = ScopeKey;
+
+    const FIELDS: &'static [Field<ScopeKey>] =
+        &[field("name", "", ScopeKey::Name), field("version", "", ScopeKey::Version)];
+
+    const EXPECTED: &'static str = "a scope with name and version";
+
+    fn field<'de, A: MapAccess<'de>>(
+        &mut self,
+        key: ScopeKey,
+        map: &mut A,
+        decoder: &mut Decoder<'_>,
+    ) -> Result<(), A::Error> {
+        let Decoder { scope, tally, .. } = decoder;
+        let text = match key {
+            ScopeKey::Name => &mut scope.name,
+            ScopeKey::Version => &mut scope.version,
+        };
+        text.clear();
+        map.next_value_seed(Text(|bytes: &[u8]| text.push_str(&unicode(bytes, tally)))).map(drop)
     }
 }
 
@@ -231,7 +296,7 @@ impl Object for Span {
             SpanKey::Attributes => {
                 map.next_value_seed(List(KeyValue::of(Owner::Span), decoder))?;
             }
-            SpanKey::Events => map.next_value_seed(List(Event, decoder))?,
+            SpanKey::Events => map.next_value_seed(List(Event::default(), decoder))?,
             SpanKey::Links => map.next_value_seed(List(LinkObject::default(), decoder))?,
             SpanKey::Status => map.next_value_seed(One(StatusObject, decoder))?,
         }
@@ -251,6 +316,13 @@ impl Object for Span {
                     row.operation = decoder.batch.names.intern(UNKNOWN_OPERATION);
                 }
                 decoder.batch.push(&row);
+                let Decoder { batch, texts, status_message, .. } = decoder;
+                if texts.keep == Keep::Everything {
+                    batch.push_attributes(texts.end(Owner::Span).as_str());
+                    texts.events.end_list();
+                    batch.push_events(texts.events.as_str());
+                    batch.status_message.push(*status_message);
+                }
             }
             Err((reason, key)) => {
                 decoder.batch.links.truncate(self.links);
@@ -274,6 +346,10 @@ impl Span {
             self.links = decoder.batch.links.len();
             decoder.row = SpanRow::new();
             decoder.span_ranks = Ranks::NONE;
+            decoder.status_message = Name::NONE;
+            decoder.texts.begin(Owner::Span);
+            decoder.texts.events.clear();
+            decoder.texts.events.begin_list();
         }
     }
 
@@ -296,52 +372,69 @@ impl Span {
     }
 }
 
-fn trace_id(tally: &mut Tally) -> IdOf<'_, Id<TraceId>> {
-    IdOf { tally, text: ids::trace_id, bytes: ids::trace_id_of_bytes }
-}
-
-fn span_id(tally: &mut Tally) -> IdOf<'_, Id<SpanId>> {
-    IdOf { tally, text: ids::span_id, bytes: |bytes, _| ids::span_id_of_bytes(bytes) }
-}
-
 struct StatusObject;
 
-impl Object for StatusObject {
-    type Key = ();
+#[derive(Debug, Clone, Copy)]
+enum StatusKey {
+    Code,
+    Message,
+}
 
-    const FIELDS: &'static [Field<()>] = &[field("code", "", ())];
+impl Object for StatusObject {
+    type Key = StatusKey;
+
+    const FIELDS: &'static [Field<StatusKey>] =
+        &[field("code", "", StatusKey::Code), field("message", "", StatusKey::Message)];
 
     const EXPECTED: &'static str = "a status with code and message";
 
     fn field<'de, A: MapAccess<'de>>(
         &mut self,
-        (): (),
+        key: StatusKey,
         map: &mut A,
         decoder: &mut Decoder<'_>,
     ) -> Result<(), A::Error> {
-        let tally = &mut decoder.tally;
-        let seed = Enum { tally, number: Status::from_number, name: Status::from_text };
-        decoder.row.status = map.next_value_seed(seed)?;
-        Ok(())
+        let Decoder { batch, row, tally, texts, status_message, .. } = decoder;
+        match key {
+            StatusKey::Code => {
+                let seed = Enum { tally, number: Status::from_number, name: Status::from_text };
+                row.status = map.next_value_seed(seed)?;
+                Ok(())
+            }
+            StatusKey::Message if texts.keep == Keep::Everything => {
+                let message = |text: &[u8]| batch.names.intern(&unicode(text, tally));
+                *status_message = map.next_value_seed(Text(message))?.unwrap_or(Name::NONE);
+                Ok(())
+            }
+            StatusKey::Message => skip(map),
+        }
     }
 }
 
 /// An event of a span. An event named `exception` is an exception and an error; one whose level is ERROR
 /// or above is an error.
-#[derive(Debug, Clone, Copy)]
-struct Event;
+#[derive(Debug, Clone, Copy, Default)]
+struct Event {
+    begun: bool,
+}
 
 #[derive(Debug, Clone, Copy)]
 enum EventKey {
+    Time,
     Name,
     Attributes,
+    Dropped,
 }
 
 impl Object for Event {
     type Key = EventKey;
 
-    const FIELDS: &'static [Field<EventKey>] =
-        &[field("name", "", EventKey::Name), field("attributes", "", EventKey::Attributes)];
+    const FIELDS: &'static [Field<EventKey>] = &[
+        field("timeUnixNano", "time_unix_nano", EventKey::Time),
+        field("name", "", EventKey::Name),
+        field("attributes", "", EventKey::Attributes),
+        field("droppedAttributesCount", "dropped_attributes_count", EventKey::Dropped),
+    ];
 
     const EXPECTED: &'static str = "an event of a span";
 
@@ -351,25 +444,60 @@ impl Object for Event {
         map: &mut A,
         decoder: &mut Decoder<'_>,
     ) -> Result<(), A::Error> {
+        self.begin(decoder);
+        let everything = decoder.texts.keep == Keep::Everything;
         match key {
             EventKey::Name => {
-                let is_exception = |text: &[u8]| text == EXCEPTION_EVENT.as_bytes();
-                let exception = map.next_value_seed(Text(is_exception))?;
-                decoder.event.exception = exception.unwrap_or(false);
+                let Decoder { event, tally, .. } = decoder;
+                event.name.clear();
+                let exception = map.next_value_seed(Text(|text: &[u8]| {
+                    if everything {
+                        event.name.push_str(&unicode(text, tally));
+                    }
+                    text == EXCEPTION_EVENT.as_bytes()
+                }))?;
+                event.exception = exception.unwrap_or(false);
                 Ok(())
             }
             EventKey::Attributes => map.next_value_seed(List(KeyValue::of(Owner::Event), decoder)),
+            EventKey::Time if everything => {
+                decoder.event.time = map.next_value_seed(StampSeed)?;
+                Ok(())
+            }
+            EventKey::Dropped if everything => {
+                decoder.event.dropped = map.next_value_seed(Whole)?;
+                Ok(())
+            }
+            EventKey::Time | EventKey::Dropped => skip(map),
         }
     }
 
-    fn end(self, decoder: &mut Decoder<'_>) {
-        let EventMarks { exception, error } = std::mem::take(&mut decoder.event);
-        let row = &mut decoder.row;
+    fn end(mut self, decoder: &mut Decoder<'_>) {
+        self.begin(decoder);
+        let Decoder { event, row, texts, .. } = decoder;
+        let EventMarks { exception, error, ref name, time, dropped } = *event;
         if exception {
             row.exception_event_count = row.exception_event_count.saturating_add(1);
         }
         if exception || error {
             row.error_event_count = row.error_event_count.saturating_add(1);
+        }
+        if texts.keep == Keep::Everything {
+            let time = if let Stamp::At(time) = time { time } else { 0 };
+            texts.end_event(time, name, dropped);
+        }
+    }
+}
+
+impl Event {
+    /// Clears what is known of the event, once an event.
+    fn begin(&mut self, decoder: &mut Decoder<'_>) {
+        if !self.begun {
+            self.begun = true;
+            let EventMarks { exception, error, time, name, dropped } = &mut decoder.event;
+            (*exception, *error, *time, *dropped) = (false, false, Stamp::Missing, 0);
+            name.clear();
+            decoder.texts.begin(Owner::Event);
         }
     }
 }

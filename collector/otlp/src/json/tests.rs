@@ -18,7 +18,7 @@ struct Decoded {
 }
 
 impl Decoded {
-    fn name(&self, name: resus_model::Name) -> &str {
+    fn name(&self, name: Name) -> &str {
         self.batch.names.text(name)
     }
 

@@ -165,11 +165,15 @@ impl Assembler {
         }
     }
 
-    /// Bytes held as a share of the bound. Above 1, traces are about to be completed before their
-    /// time: whoever can should make senders wait before that.
+    /// Bytes held for open traces as a share of the bound; lingering traces make room without loss
+    /// and do not count. Above 1, traces are about to be completed before their time: whoever can
+    /// should make senders wait before that. Open and lingering traces are taken to be of the same
+    /// size.
     #[must_use]
     pub fn pressure(&self) -> f64 {
-        self.bytes() as f64 / self.limits.max_bytes.get() as f64
+        let traces = self.traces.len().max(1) as f64;
+        let open = traces - self.stats.lingering_traces as f64;
+        self.bytes() as f64 / self.limits.max_bytes.get() as f64 * (open / traces)
     }
 
     /// When [`Assembler::advance`] next has something to do, if nothing arrives until then.

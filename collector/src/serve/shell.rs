@@ -1,0 +1,296 @@
+//! Opens, wires, runs, and closes again.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use resus_engine::{Monitor, MonitorOptions};
+use resus_model::Evidence;
+use resus_plan::RestartTree;
+use resus_receive::{Listener, Server, serve_http};
+use resus_store::log::{Log, Position, vfs::Disk};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::api::{Api, Desk};
+use super::counters::{Counters, Refusal};
+use super::gauges::Gauges;
+use super::ingest::{Committed, Content, Ingest, decode_spans, encoding};
+use super::keep::Kept;
+use super::live::{self, Board, Order};
+use super::record::Header;
+use super::trail::{self, Step};
+use super::{clock, settings};
+use crate::config::Config;
+use crate::output;
+
+/// How often to look at the space that is left.
+const DISK: Duration = Duration::from_secs(1);
+
+/// How often a canary goes the way of a request.
+const CANARY: Duration = Duration::from_secs(2);
+
+/// Runs until SIGTERM or SIGINT.
+pub(crate) fn run(config: Config) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("resus-net")
+        .build()
+        .context("failed to start the network threads")?;
+    runtime.block_on(serve(config))
+}
+
+async fn serve(config: Config) -> Result<()> {
+    let mut monitor = Monitor::new(monitor_options(&config)?).map_err(output::failed)?;
+    let log = open_log(&config, &mut monitor)?;
+
+    let counters = Arc::new(Counters::default());
+    let gauges = Arc::new(Gauges::new(config.metrics.max_series));
+    let board = Board::default();
+    let (sender, receiver) = channel();
+    let (orders, ordered) = channel();
+    let (trail, releasing) = start_releasing(&config, &log)?;
+    let judging = start_live(monitor, receiver, ordered, trail, &board, &counters)?;
+    let ingest = Ingest {
+        log: log.clone(),
+        live: sender,
+        counters: Arc::clone(&counters),
+        gauges: Arc::clone(&gauges),
+        wanted_gauges: config.metrics.gauges.clone(),
+        watched: config.watch.enabled,
+        forwarded: Vec::new(),
+    };
+    let ingest = Arc::new(ingest);
+
+    let receive = settings::listeners(&config.receive)?;
+    let server =
+        Server::bind(receive, &settings::limits(&config.receive), Shared(Arc::clone(&ingest)))
+            .map_err(output::failed)?;
+    let api_listener = Listener::bind(settings::api(&config.api)?, &settings::api_limits())
+        .map_err(output::failed)?;
+    let api = Api {
+        board,
+        counters: Arc::clone(&counters),
+        gauges,
+        orders,
+        tree: tree(&config)?,
+        kept: Kept { log: log.clone() },
+        log: log.clone(),
+        meter: server.meter(),
+        receive: server.local_addresses(),
+        address: api_listener.local_address(),
+        folder: config.store.folder.clone(),
+        started_unix_nano: clock::now(),
+    };
+    announce(&config, &server.local_addresses(), api.address);
+
+    let (tell, stop) = watch::channel(false);
+    let canary = tokio::spawn(canaries(Arc::clone(&ingest), stop.clone()));
+    let space = config.store.free_space;
+    let disk = tokio::spawn(watch_disk(config.store.folder.clone(), space, counters, stop.clone()));
+    let asked = tokio::spawn(serve_http(api_listener, Desk(Arc::new(api)), stopped(stop.clone())));
+    let received = tokio::spawn(server.run(stopped(stop)));
+    end_of_service().await?;
+    output::say("resus: ending: finishing what is under way");
+    // First the door: what was let in is kept and answered.
+    tell.send_replace(true);
+    received.await.context("failed to run the listeners")?;
+    canary.await.context("failed to run the canary")?;
+    disk.await.context("failed to watch the disk")?;
+    drop(ingest);
+    log.close();
+    judging.join().ok().context("failed to run the live half: its thread panicked")?;
+    releasing.join().ok().context("failed to release the log: its thread panicked")?;
+    asked.await.context("failed to run the API")?;
+    output::say("resus: ended");
+    Ok(())
+}
+
+/// The handler behind all listeners.
+struct Shared(Arc<Ingest>);
+
+impl resus_receive::Handler for Shared {
+    fn handle(
+        &self,
+        incoming: resus_receive::Incoming,
+    ) -> impl Future<Output = resus_receive::Answer> + Send {
+        self.0.handle(incoming)
+    }
+}
+
+/// How to assemble, count and judge.
+pub(crate) fn monitor_options(config: &Config) -> Result<MonitorOptions> {
+    Ok(settings::monitor(config, healthy(config)?))
+}
+
+/// The operator's restart tree, if one is configured.
+fn tree(config: &Config) -> Result<Option<RestartTree>> {
+    let Some(path) = &config.tree else { return Ok(None) };
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("failed to read tree.file {name}"))?;
+    RestartTree::parse(&text, &name).map(Some).map_err(output::failed)
+}
+
+/// The fixed baseline, if one is configured.
+fn healthy(config: &Config) -> Result<Vec<Arc<Evidence>>> {
+    let Some(path) = &config.watch.baseline else { return Ok(Vec::new()) };
+    let bytes = std::fs::read(path)
+        .with_context(|| format!("failed to read watch.baseline {}", path.display()))?;
+    let evidence = resus_evidence::from_ipc(&bytes)
+        .map_err(|e| output::failed(e).context(format!("watch.baseline {}", path.display())))?;
+    Ok(evidence.into_iter().map(Arc::new).collect())
+}
+
+/// Opens the log and lets the live half see what is in it.
+fn open_log(config: &Config, monitor: &mut Monitor) -> Result<Log> {
+    let mut odd = 0_u64;
+    let mut replay = |_: Position, record: &[u8]| {
+        if !put_record(monitor, record) {
+            odd += 1;
+        }
+    };
+    let folder = config.store.folder.join("log");
+    let (log, recovery) = Log::open(Arc::new(Disk), &folder, settings::log(config), &mut replay)
+        .map_err(output::failed)?;
+    if recovery.records > 0 {
+        output::say(&format!("resus: replayed {} requests of the log", recovery.records));
+    }
+    for note in &recovery.notes {
+        output::say(&format!("resus: log: {note}"));
+    }
+    if odd > 0 {
+        output::say(&format!(
+            "resus: log: {odd} records are not requests that this version can read; they are kept"
+        ));
+    }
+    Ok(log)
+}
+
+/// Feeds a record of the log; false for one that cannot be read.
+pub(crate) fn put_record(monitor: &mut Monitor, record: &[u8]) -> bool {
+    let Ok((header, body)) = Header::split(record) else { return false };
+    let at = header.received_unix_nano;
+    monitor.run_until(at, &mut |_| {});
+    let Some(signal) = header.signal else { return true };
+    let Ok(body) =
+        resus_receive::inflate(header.compression, &Bytes::copy_from_slice(body), usize::MAX)
+    else {
+        return false;
+    };
+    let encoding = encoding(header.encoding);
+    match signal {
+        resus_receive::Signal::Traces => match decode_spans(&body, encoding, at) {
+            Ok((_, Some(content))) => live::put(monitor, at, &content),
+            Ok((_, None)) => {}
+            Err(_) => return false,
+        },
+        resus_receive::Signal::Logs => {
+            let (mut batch, mut quality) = Default::default();
+            if resus_otlp::decode_logs(&body, encoding, &mut batch, &mut quality).is_err() {
+                return false;
+            }
+            live::put(monitor, at, &Content::Logs(batch));
+        }
+        resus_receive::Signal::Metrics => {}
+    }
+    true
+}
+
+/// Starts what releases the log when it is no longer needed.
+fn start_releasing(config: &Config, log: &Log) -> Result<(Sender<Step>, thread::JoinHandle<()>)> {
+    let (sender, receiver) = channel();
+    let log = log.clone();
+    let keep_ns = settings::nanos(config.watch.lookback) * 2;
+    let max_bytes = config.store.log_max;
+    let thread = thread::Builder::new()
+        .name("resus-release".to_owned())
+        .spawn(move || trail::release(&log, &receiver, keep_ns, max_bytes))
+        .context("failed to start the thread that releases the log")?;
+    Ok((sender, thread))
+}
+
+fn start_live(
+    monitor: Monitor,
+    receiver: Receiver<Committed>,
+    ordered: Receiver<Order>,
+    trail: Sender<Step>,
+    board: &Board,
+    counters: &Arc<Counters>,
+) -> Result<thread::JoinHandle<()>> {
+    let (board, counters) = (board.clone(), Arc::clone(counters));
+    thread::Builder::new()
+        .name("resus-live".to_owned())
+        .spawn(move || live::run(monitor, &receiver, &ordered, Some(&trail), &board, &counters))
+        .context("failed to start the live thread")
+}
+
+/// Says where it listens, one line each, for people and scripts.
+fn announce(config: &Config, receive: &[std::net::SocketAddr], api: std::net::SocketAddr) {
+    let scheme = |tls: bool| if tls { "https" } else { "http" };
+    for (listener, address) in settings::names(&config.receive).into_iter().zip(receive) {
+        output::say(&format!("resus: listening for OTLP/{listener} at {address}"));
+    }
+    let scheme = scheme(config.api.tls.is_some());
+    output::say(&format!("resus: answering at {scheme}://{api}/"));
+    output::say(&format!("resus: keeping data in {}", config.store.folder.display()));
+}
+
+/// Sends a small record the way of a request, again and again: only what comes out at the end shows that the
+/// way is free.
+async fn canaries(ingest: Arc<Ingest>, mut stop: watch::Receiver<bool>) {
+    loop {
+        let now = clock::now();
+        let kept =
+            ingest.append(Header::canary(now), Bytes::new(), Some(Content::Canary), None).await;
+        if kept.is_ok() {
+            ingest.counters.canary_kept.fetch_max(now, Relaxed);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(CANARY) => {}
+            _ = stop.wait_for(|&stop| stop) => return,
+        }
+    }
+}
+
+/// Has requests refused while the disk is nearly full: what is taken then might not be kept.
+async fn watch_disk(
+    folder: PathBuf,
+    least: u64,
+    counters: Arc<Counters>,
+    mut stop: watch::Receiver<bool>,
+) {
+    loop {
+        // Where the system does not tell, the log will, by failing.
+        if let Ok(disk) = rustix::fs::statvfs(&folder) {
+            let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+            counters.free_bytes.store(free, Relaxed);
+            counters.refuse(Refusal::Disk, free < least);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(DISK) => {}
+            _ = stop.wait_for(|&stop| stop) => return,
+        }
+    }
+}
+
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // Where the sender is gone, it is the end, too.
+    let _ = stop.wait_for(|&stop| stop).await;
+}
+
+async fn end_of_service() -> Result<()> {
+    let mut term = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("failed to listen for SIGINT")?;
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
