@@ -71,7 +71,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         }
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    println!("{} s a run; spans per CPU-second of the server's process, peak memory", options.seconds);
+    println!(
+        "{} s a run; spans per CPU-second of the server's process, peak memory",
+        options.seconds
+    );
     for (spans, attributes) in [(512, 12), (100, 12)] {
         for transport in [Transport::Http, Transport::Grpc] {
             for compression in [Compression::None, Compression::Gzip] {
@@ -128,7 +131,8 @@ fn one(
         Candidate::Resus { name, config } => {
             let store = folder.path().join("data");
             let config = format!("{config}{ASSEMBLE}");
-            let extra = config.replace("[store]", &format!("[store]\nfolder = \"{}\"", store.display()));
+            let extra =
+                config.replace("[store]", &format!("[store]\nfolder = \"{}\"", store.display()));
             (name, Server::resus(resus, folder.path(), &extra)?)
         }
         Candidate::Rotel { name, program, preload } => (name, Server::rotel(program, preload)?),

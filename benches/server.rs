@@ -91,9 +91,8 @@ impl Server {
         if let Some(library) = preload {
             command.env("LD_PRELOAD", library);
         }
-        let child = command
-            .spawn()
-            .with_context(|| format!("failed to start {}", program.display()))?;
+        let child =
+            command.spawn().with_context(|| format!("failed to start {}", program.display()))?;
         let server = Self { child, http, grpc, api: None };
         let begin = Instant::now();
         while std::net::TcpStream::connect(http).is_err() {

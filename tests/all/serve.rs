@@ -105,7 +105,8 @@ impl Collector {
     pub(crate) fn until(&self, path: &str, seconds: u64, wanted: impl Fn(&Value) -> bool) -> Value {
         let begin = Instant::now();
         loop {
-            let answer = self.json(path);
+            let (_, body) = self.get(path);
+            let answer = serde_json::from_str(&body).expect("the answer is JSON");
             if wanted(&answer) {
                 return answer;
             }

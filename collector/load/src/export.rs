@@ -59,11 +59,8 @@ fn span(batch: &SpanBatch, i: usize) -> Span {
     }
     let exceptions = row.exception_event_count;
     let errors = row.error_event_count.saturating_sub(exceptions);
-    let event = |name: &str, attributes| Event {
-        name: name.to_owned(),
-        attributes,
-        ..Event::default()
-    };
+    let event =
+        |name: &str, attributes| Event { name: name.to_owned(), attributes, ..Event::default() };
     let mut events: Vec<Event> = (0..exceptions).map(|_| event("exception", Vec::new())).collect();
     events.extend((0..errors).map(|_| event("error", vec![text("level", "ERROR")])));
     let parent = row.parent_span_id;

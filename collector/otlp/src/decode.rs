@@ -53,7 +53,8 @@ pub enum DecodeError {
 
 /// Decodes a request of traces (`ExportTraceServiceRequest`) and appends its spans to a batch.
 ///
-/// Both encodings give the same row for the same span. Spans without an id, a start or an end are left
+/// JSON is read as the specification says: ids in hex of either case, keys in lowerCamelCase (others
+/// are unknown and ignored), one object. Both encodings give the same row for the same span. Spans without an id, a start or an end are left
 /// out and counted in [`Quality::skipped`], leniencies in [`Quality::lenient`]; nothing else of
 /// `quality` is touched. A span without a name is called `unknown`, a service without one
 /// `unknown_service`. The arrival time is left 0. One batch is to be filled with one `keep` alone.
@@ -70,7 +71,7 @@ pub fn decode_traces(
     quality: &mut Quality,
 ) -> Result<Decoded, DecodeError> {
     let before = batch.len();
-    let mut tally = Tally::default();
+    let mut tally = Tally::strict();
     match encoding {
         Encoding::Protobuf => protobuf::decode_traces(body, keep, batch, &mut tally)?,
         Encoding::Json => json::decode_traces(body, keep, batch, &mut tally)?,
@@ -101,7 +102,7 @@ pub fn decode_logs(
     batch: &mut LogBatch,
     quality: &mut Quality,
 ) -> Result<Decoded, DecodeError> {
-    let mut tally = Tally::default();
+    let mut tally = Tally::strict();
     let (found, records) = match encoding {
         Encoding::Protobuf => protobuf::decode_logs(body, &mut tally)?,
         Encoding::Json => json::decode_logs(body, &mut tally)?,

@@ -39,6 +39,9 @@ pub(crate) fn trace_id(text: &[u8], tally: &mut Tally) -> Id<TraceId> {
     if text.is_empty() {
         return Id::None;
     }
+    if tally.is_strict() {
+        return Id::Unreadable;
+    }
     if let Some(bytes) = from_base64(text, tally) {
         return trace_id_of_bytes(bytes.as_slice(), tally);
     }
@@ -57,6 +60,9 @@ pub(crate) fn span_id(text: &[u8], tally: &mut Tally) -> Id<SpanId> {
     }
     if text.is_empty() {
         return Id::None;
+    }
+    if tally.is_strict() {
+        return Id::Unreadable;
     }
     if let Some(bytes) = from_base64(text, tally) {
         return span_id_of_bytes(bytes.as_slice());

@@ -143,7 +143,7 @@ pub(crate) fn decode_logs(text: &[u8], tally: &mut Tally) -> Result<(LogBatch, u
 
 /// Reads a request of metrics; gives the points of the wanted ones, and how many there were in all.
 pub(crate) fn decode_metrics(text: &[u8], wanted: &[&str]) -> Result<(Vec<Gauge>, u64), JsonError> {
-    let (mut batch, mut tally) = (SpanBatch::new(), Tally::default());
+    let (mut batch, mut tally) = (SpanBatch::new(), Tally::strict());
     let mut decoder = Decoder::new(Keep::Rules, &mut batch, &mut tally);
     decoder.metrics.wanted = wanted;
     decoder.whole(text, metrics::MetricsData)?;

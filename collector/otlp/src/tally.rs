@@ -81,6 +81,8 @@ impl Lenient {
 /// Counters of one decoding.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tally {
+    /// What OTLP does not allow is not read: over the network nobody gains by it.
+    strict: bool,
     counts: Counts,
     /// Where the first span left out for each reason stood.
     examples: [Option<String>; SkipReason::ALL.len()],
@@ -94,6 +96,16 @@ pub(crate) struct Counts {
 }
 
 impl Tally {
+    /// Reads as OTLP's specification says, and no further. What protobuf allows anyway (a missing name,
+    /// an unknown enum) stays a leniency.
+    pub(crate) fn strict() -> Self {
+        Self { strict: true, ..Self::default() }
+    }
+
+    pub(crate) const fn is_strict(&self) -> bool {
+        self.strict
+    }
+
     pub(crate) const fn lenient(&mut self, what: Lenient) {
         self.counts.lenient[what as usize] += 1;
     }
@@ -127,7 +139,8 @@ impl Tally {
 
     /// Adds the numbers to a quality report and starts again from zero.
     pub(crate) fn drain_into(&mut self, quality: &mut Quality) {
-        let Self { counts, examples } = std::mem::take(self);
+        let Self { strict, counts, examples } = std::mem::take(self);
+        self.strict = strict;
         let mut found = Quality::default();
         for (what, n) in Lenient::ALL.iter().zip(counts.lenient).filter(|&(_, n)| n > 0) {
             found.lenient.insert(what.name().to_owned(), n);

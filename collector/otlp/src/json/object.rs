@@ -77,7 +77,8 @@ impl<'de, O: Object> Visitor<'de> for One<'_, '_, O> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let Self(mut object, decoder) = self;
         let mut hint = 0;
-        while let Some(known) = map.next_key_seed(KeyOf { object: &mut object, hint })? {
+        let strict = decoder.tally.is_strict();
+        while let Some(known) = map.next_key_seed(KeyOf { object: &mut object, hint, strict })? {
             let Some((index, spelling)) = known else {
                 map.next_value::<IgnoredAny>()?;
                 continue;
@@ -140,6 +141,8 @@ enum Spelling {
 struct KeyOf<'a, O> {
     object: &'a mut O,
     hint: usize,
+    /// Only OTLP's own spelling is known.
+    strict: bool,
 }
 
 impl<'de, O: Object> DeserializeSeed<'de> for KeyOf<'_, O> {
@@ -168,7 +171,8 @@ impl<'de, O: Object> Visitor<'de> for KeyOf<'_, O> {
         if let Some((_, index)) = found {
             return Ok(Some((index, Spelling::Camel)));
         }
-        let snake = fields.iter().position(|f| !f.snake.is_empty() && f.snake.as_bytes() == text);
+        let is = |f: &Field<O::Key>| !f.snake.is_empty() && f.snake.as_bytes() == text;
+        let snake = if self.strict { None } else { fields.iter().position(is) };
         if snake.is_none() {
             self.object.unknown(text);
         }

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Unexpected, Visitor,
+};
 
 use super::Decoder;
 use super::object::{Field, List, Object, One, field, skip};
@@ -49,6 +51,9 @@ impl<'de> Visitor<'de> for Top<'_, '_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         let decoder = self.0;
+        if decoder.tally.is_strict() {
+            return Err(A::Error::invalid_type(Unexpected::Seq, &"an object with resourceSpans"));
+        }
         decoder.path.push(Step::Index(0));
         while seq.next_element_seed(Top(decoder))?.is_some() {
             decoder.path.advance();
