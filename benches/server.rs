@@ -16,8 +16,6 @@ pub(crate) struct Server {
     child: Child,
     pub(crate) http: SocketAddr,
     pub(crate) grpc: SocketAddr,
-    /// Where `resus` answers questions.
-    pub(crate) api: Option<SocketAddr>,
 }
 
 /// What a process has taken so far.
@@ -48,7 +46,7 @@ impl Server {
             .spawn()
             .with_context(|| format!("failed to start {}", program.display()))?;
         let stderr = child.stderr.take().context("its messages are piped")?;
-        let (mut grpc, mut http, mut api) = (None, None, None);
+        let (mut grpc, mut http) = (None, None);
         let mut lines = BufReader::new(stderr).lines();
         for line in lines.by_ref() {
             let line = line.context("failed to read what resus says")?;
@@ -58,7 +56,6 @@ impl Server {
             };
             grpc = grpc.or_else(|| address("OTLP/gRPC at "));
             http = http.or_else(|| address("OTLP/HTTP at "));
-            api = api.or_else(|| address("answering at http://"));
             if line.contains("keeping data in") {
                 break;
             }
@@ -70,7 +67,7 @@ impl Server {
             }
         });
         match (grpc, http) {
-            (Some(grpc), Some(http)) => Ok(Self { child, http, grpc, api }),
+            (Some(grpc), Some(http)) => Ok(Self { child, http, grpc }),
             _ => {
                 let _ = child.kill();
                 bail!("failed to start resus: it ended or named no addresses")
@@ -93,7 +90,7 @@ impl Server {
         }
         let child =
             command.spawn().with_context(|| format!("failed to start {}", program.display()))?;
-        let server = Self { child, http, grpc, api: None };
+        let server = Self { child, http, grpc };
         let begin = Instant::now();
         while std::net::TcpStream::connect(http).is_err() {
             if begin.elapsed() > Duration::from_secs(10) {

@@ -2,14 +2,17 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use resus_model::{Quality, SpanBatch};
 use resus_otlp::{Encoding, Keep, decode_traces};
 use resus_receive::{Compression, inflate};
+use resus_store::WriterOptions;
 use resus_store::log::vfs::Disk;
 use resus_store::log::{Log, LogOptions, Position};
+use resus_store::segments::{Segments, SegmentsOptions};
 
 /// A trace id and a span id.
 pub(crate) type Ids = ([u8; 16], [u8; 8]);
@@ -18,10 +21,35 @@ pub(crate) type Ids = ([u8; 16], [u8; 8]);
 pub(crate) fn ids(data: &Path) -> Result<Vec<Ids>> {
     let mut ids = Vec::new();
     let failed = |e: &dyn std::fmt::Display| anyhow::anyhow!("failed to {e}");
+    let spans = data.join("spans");
+    let options = SegmentsOptions {
+        retain_age: Duration::MAX,
+        retain_bytes: u64::MAX,
+        writer: WriterOptions::STANDARD,
+    };
+    let (segments, _) = Segments::open(Arc::new(Disk), &spans, options).map_err(|e| failed(&e))?;
+    let sealed = segments.sealed_up_to().unwrap_or(Position::START);
+    for entry in std::fs::read_dir(&spans).context("failed to list the segments")? {
+        let path = entry.context("failed to list the segments")?.path();
+        if path.extension().is_none_or(|e| e != "parquet") {
+            continue;
+        }
+        let mapping = resus_columns::Mapping::parse(std::iter::empty())?;
+        let file = resus_columns::open(&path, &mapping).map_err(|e| failed(&e))?;
+        for part in 0..file.parts() {
+            let batch = file.read(part, &mut Quality::default()).map_err(|e| failed(&e))?;
+            push(&batch, &mut ids);
+        }
+    }
     let mut odd = None;
-    let mut replay = |_: Position, record: &[u8]| match spans_of(record) {
-        Ok(batch) => push(&batch, &mut ids),
-        Err(error) => odd = Some(error),
+    let mut replay = |position: Position, record: &[u8]| {
+        if position < sealed {
+            return;
+        }
+        match spans_of(record) {
+            Ok(batch) => push(&batch, &mut ids),
+            Err(error) => odd = Some(error),
+        }
     };
     let (log, _) = Log::open(Arc::new(Disk), &data.join("log"), LogOptions::STANDARD, &mut replay)
         .map_err(|e| failed(&e))

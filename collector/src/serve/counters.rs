@@ -14,6 +14,13 @@ pub(crate) struct Counters {
     pub(crate) undecodable_traces: AtomicU64,
     pub(crate) undecodable_logs: AtomicU64,
     pub(crate) undecodable_metrics: AtomicU64,
+    /// Spans sealed, attempts to seal that failed, records of the log that could not be decoded for it,
+    /// log records whose span never came, segments removed by age or size.
+    pub(crate) sealed_spans: AtomicU64,
+    pub(crate) seal_failures: AtomicU64,
+    pub(crate) unsealable: AtomicU64,
+    pub(crate) unmatched_logs: AtomicU64,
+    pub(crate) removed_segments: AtomicU64,
     /// When a canary was last seen durable, and when it last came out of the live half; nanoseconds
     /// since the Unix epoch.
     pub(crate) canary_kept: AtomicU64,

@@ -6,6 +6,7 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use resus_engine::{Monitor, View};
+use resus_model::LogBatch;
 
 use super::clock;
 use super::counters::{Counters, Refusal};
@@ -40,12 +41,33 @@ pub(crate) enum Order {
     AdoptBaseline,
 }
 
+/// Who else follows the log.
+#[derive(Debug, Default)]
+pub(crate) struct Beside {
+    /// Releases the log as it grows old, where nobody seals it.
+    pub(crate) trail: Option<Sender<Step>>,
+    /// Seals spans, and wants to know the error records that speak of them.
+    pub(crate) logs: Option<Sender<LogBatch>>,
+}
+
+impl Beside {
+    fn tell(&self, committed: &Committed) {
+        // Both end after the live half; where one did not, it has told why.
+        if let Some(trail) = &self.trail {
+            let _ = trail.send((committed.received_unix_nano, committed.position));
+        }
+        if let (Some(logs), Content::Logs(batch)) = (&self.logs, &committed.content) {
+            let _ = logs.send(batch.clone());
+        }
+    }
+}
+
 /// Runs until all senders are gone; then everything that waits has been taken in.
 pub(crate) fn run(
     mut monitor: Monitor,
     requests: &Receiver<Committed>,
     orders: &Receiver<Order>,
-    trail: Option<&Sender<Step>>,
+    beside: &Beside,
     board: &Board,
     counters: &Counters,
 ) {
@@ -57,10 +79,11 @@ pub(crate) fn run(
         });
         match requests.recv_timeout(wait) {
             Ok(first) => {
-                note(trail, &first);
+                beside.tell(&first);
                 take(&mut monitor, first, counters);
                 for _ in 1..AT_ONCE {
                     let Ok(next) = requests.try_recv() else { break };
+                    beside.tell(&next);
                     take(&mut monitor, next, counters);
                 }
             }
@@ -86,14 +109,6 @@ pub(crate) fn run(
     }
     monitor.run_until(clock::now(), &mut |_| {});
     board.publish(monitor.view());
-}
-
-/// Tells how far the log has come, where somebody wants to know.
-fn note(trail: Option<&Sender<Step>>, committed: &Committed) {
-    if let Some(trail) = trail {
-        // Whoever releases the log ends after this thread.
-        let _ = trail.send((committed.received_unix_nano, committed.position));
-    }
 }
 
 fn take(monitor: &mut Monitor, committed: Committed, counters: &Counters) {

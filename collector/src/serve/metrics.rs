@@ -130,6 +130,22 @@ pub(crate) const FAMILIES: &[Family] = &[
     counter("resus_log_syncs_total", &[], "Times that the log was synced to disk"),
     counter("resus_log_refused_total", &[], "Records that the log refused"),
     counter("resus_log_failures_total", &[], "Writes, syncs and making of segments that failed"),
+    gauge("resus_store_segments", &[], "Parquet segments"),
+    gauge("resus_store_bytes", &[], "Bytes of these"),
+    gauge("resus_store_spans", &[], "Spans in these"),
+    counter("resus_store_sealed_spans_total", &[], "Spans sealed"),
+    counter(
+        "resus_store_seal_failures_total",
+        &[],
+        "Attempts to seal that failed; their spans are still in the log",
+    ),
+    counter(
+        "resus_store_unsealable_total",
+        &[],
+        "Requests in the log that could not be decoded to be sealed",
+    ),
+    counter("resus_store_unmatched_logs_total", &[], "Error records of logs whose span never came"),
+    counter("resus_store_removed_segments_total", &[], "Segments removed by age or size"),
     gauge("resus_store_free_bytes", &[], "Bytes left on the disk that holds the data"),
     gauge(
         "resus_assemble_traces",

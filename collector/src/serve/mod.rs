@@ -18,6 +18,7 @@ mod live;
 mod metrics;
 mod process;
 mod record;
+mod seal;
 mod settings;
 mod shell;
 mod tell;

@@ -12,7 +12,9 @@ use resus_evidence::{Limits as EvidenceLimits, LiveOptions};
 use resus_model::Evidence;
 use resus_paths::AssemblerLimits;
 use resus_receive::{Limits, ListenerConfig, Protocols, Secret, TlsConfig};
-use resus_store::log::LogOptions;
+use resus_store::WriterOptions;
+use resus_store::log::{LogOptions, Position};
+use resus_store::segments::SegmentsOptions;
 
 use crate::config;
 use crate::config::address::Listen;
@@ -91,8 +93,19 @@ pub(crate) fn monitor(config: &Config, healthy: Vec<Arc<Evidence>>) -> MonitorOp
     }
 }
 
-/// How the log is kept.
-pub(crate) fn log(config: &Config) -> LogOptions {
+/// How segments are written and how long they are kept.
+pub(crate) fn segments(store: &config::Store) -> SegmentsOptions {
+    SegmentsOptions {
+        retain_age: store.retain_age,
+        retain_bytes: store.retain_bytes,
+        // Small groups: one is in memory while it is written, and one is read to find a trace.
+        writer: WriterOptions { row_group_rows: 65_536, ..WriterOptions::STANDARD },
+    }
+}
+
+/// How the log is kept. No position is given twice, even where the log's folder was lost and what is
+/// sealed up to a place was not.
+pub(crate) fn log(config: &Config, sealed: Option<Position>) -> LogOptions {
     let store = &config.store;
     LogOptions {
         segment_bytes: store.log_segment,
@@ -101,6 +114,7 @@ pub(crate) fn log(config: &Config) -> LogOptions {
         max_record: u32::try_from(config.receive.max_body)
             .unwrap_or(u32::MAX)
             .saturating_add(1 << 16),
+        first_segment: sealed.map_or(1, |position| position.segment + 1),
         ..LogOptions::STANDARD
     }
 }

@@ -2,19 +2,20 @@
 
 use std::future::Future;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use resus_engine::{Monitor, MonitorOptions};
-use resus_model::Evidence;
+use resus_model::{Evidence, LogBatch};
 use resus_plan::RestartTree;
-use resus_receive::{Listener, Server, serve_http};
+use resus_receive::{Listener, Server, Signal, serve_http};
 use resus_store::log::{Log, Position, vfs::Disk};
+use resus_store::segments::Segments;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -22,11 +23,11 @@ use super::api::{Api, Desk};
 use super::counters::{Counters, Refusal};
 use super::gauges::Gauges;
 use super::ingest::{Committed, Content, Ingest, decode_spans, encoding};
-use super::keep::Kept;
-use super::live::{self, Board, Order};
+use super::keep::{Kept, logs_of};
+use super::live::{self, Beside, Board, Order};
 use super::record::Header;
-use super::trail::{self, Step};
-use super::{clock, settings};
+use super::seal::{self, Sealer};
+use super::{clock, settings, trail};
 use crate::config::Config;
 use crate::output;
 
@@ -48,15 +49,20 @@ pub(crate) fn run(config: Config) -> Result<()> {
 
 async fn serve(config: Config) -> Result<()> {
     let mut monitor = Monitor::new(monitor_options(&config)?).map_err(output::failed)?;
-    let log = open_log(&config, &mut monitor)?;
+    let tree = tree(&config)?;
+    let segments = open_segments(&config)?;
+    let mut late = LogBatch::default();
+    let log = open_log(&config, segments.as_ref(), &mut monitor, &mut late)?;
+    let kept = Kept { log: log.clone(), segments };
 
     let counters = Arc::new(Counters::default());
     let gauges = Arc::new(Gauges::new(config.metrics.max_series));
     let board = Board::default();
     let (sender, receiver) = channel();
     let (orders, ordered) = channel();
-    let (trail, releasing) = start_releasing(&config, &log)?;
-    let judging = start_live(monitor, receiver, ordered, trail, &board, &counters)?;
+    let ending = Arc::new(AtomicBool::new(false));
+    let (beside, keeping) = start_keeping(&config, &kept, &counters, &ending, late)?;
+    let judging = start_live(monitor, receiver, ordered, beside, &board, &counters)?;
     let ingest = Ingest {
         log: log.clone(),
         live: sender,
@@ -79,8 +85,8 @@ async fn serve(config: Config) -> Result<()> {
         counters: Arc::clone(&counters),
         gauges,
         orders,
-        tree: tree(&config)?,
-        kept: Kept { log: log.clone() },
+        tree,
+        kept,
         log: log.clone(),
         meter: server.meter(),
         receive: server.local_addresses(),
@@ -106,7 +112,9 @@ async fn serve(config: Config) -> Result<()> {
     drop(ingest);
     log.close();
     judging.join().ok().context("failed to run the live half: its thread panicked")?;
-    releasing.join().ok().context("failed to release the log: its thread panicked")?;
+    ending.store(true, Relaxed);
+    keeping.thread().unpark();
+    keeping.join().ok().context("failed to keep spans: the thread panicked")?;
     asked.await.context("failed to run the API")?;
     output::say("resus: ended");
     Ok(())
@@ -148,17 +156,47 @@ fn healthy(config: &Config) -> Result<Vec<Arc<Evidence>>> {
     Ok(evidence.into_iter().map(Arc::new).collect())
 }
 
-/// Opens the log and lets the live half see what is in it.
-fn open_log(config: &Config, monitor: &mut Monitor) -> Result<Log> {
+/// Opens the Parquet segments, if there are to be any.
+fn open_segments(config: &Config) -> Result<Option<Arc<Mutex<Segments>>>> {
+    if !config.store.parquet {
+        return Ok(None);
+    }
+    let folder = config.store.folder.join("spans");
+    let (segments, opened) =
+        Segments::open(Arc::new(Disk), &folder, settings::segments(&config.store))
+            .map_err(output::failed)?;
+    for (path, fault) in &opened.quarantined {
+        output::say(&format!("resus: spans: put aside as {}: {fault}", path.display()));
+    }
+    for number in &opened.missing {
+        output::say(&format!("resus: spans: the file of segment {number} is gone"));
+    }
+    for note in &opened.notes {
+        output::say(&format!("resus: spans: {note}"));
+    }
+    Ok(Some(Arc::new(Mutex::new(segments))))
+}
+
+/// Opens the log and lets the live half see what is in it; error records of spans go to `late` too.
+fn open_log(
+    config: &Config,
+    segments: Option<&Arc<Mutex<Segments>>>,
+    monitor: &mut Monitor,
+    late: &mut LogBatch,
+) -> Result<Log> {
     let mut odd = 0_u64;
     let mut replay = |_: Position, record: &[u8]| {
-        if !put_record(monitor, record) {
+        if !put_record(monitor, record, late) {
             odd += 1;
         }
     };
+    let sealed = segments.and_then(|segments| {
+        segments.lock().expect("nobody panics with this lock held").sealed_up_to()
+    });
     let folder = config.store.folder.join("log");
-    let (log, recovery) = Log::open(Arc::new(Disk), &folder, settings::log(config), &mut replay)
-        .map_err(output::failed)?;
+    let (log, recovery) =
+        Log::open(Arc::new(Disk), &folder, settings::log(config, sealed), &mut replay)
+            .map_err(output::failed)?;
     if recovery.records > 0 {
         output::say(&format!("resus: replayed {} requests of the log", recovery.records));
     }
@@ -174,60 +212,78 @@ fn open_log(config: &Config, monitor: &mut Monitor) -> Result<Log> {
 }
 
 /// Feeds a record of the log; false for one that cannot be read.
-pub(crate) fn put_record(monitor: &mut Monitor, record: &[u8]) -> bool {
+fn put_record(monitor: &mut Monitor, record: &[u8], late: &mut LogBatch) -> bool {
     let Ok((header, body)) = Header::split(record) else { return false };
     let at = header.received_unix_nano;
     monitor.run_until(at, &mut |_| {});
     let Some(signal) = header.signal else { return true };
-    let Ok(body) =
-        resus_receive::inflate(header.compression, &Bytes::copy_from_slice(body), usize::MAX)
-    else {
-        return false;
-    };
-    let encoding = encoding(header.encoding);
+    let body = Bytes::copy_from_slice(body);
     match signal {
-        resus_receive::Signal::Traces => match decode_spans(&body, encoding, at) {
-            Ok((_, Some(content))) => live::put(monitor, at, &content),
-            Ok((_, None)) => {}
-            Err(_) => return false,
-        },
-        resus_receive::Signal::Logs => {
-            let (mut batch, mut quality) = Default::default();
-            if resus_otlp::decode_logs(&body, encoding, &mut batch, &mut quality).is_err() {
+        Signal::Traces => {
+            let Ok(body) = resus_receive::inflate(header.compression, &body, usize::MAX) else {
+                return false;
+            };
+            match decode_spans(&body, encoding(header.encoding), at) {
+                Ok((_, content)) => {
+                    content.iter().for_each(|content| live::put(monitor, at, content));
+                }
+                Err(_) => return false,
+            }
+        }
+        Signal::Logs => {
+            let mut batch = LogBatch::default();
+            if logs_of(&header, &body, &mut batch).is_err() {
                 return false;
             }
+            seal::append(late, &batch);
             live::put(monitor, at, &Content::Logs(batch));
         }
-        resus_receive::Signal::Metrics => {}
+        Signal::Metrics => {}
     }
     true
 }
 
-/// Starts what releases the log when it is no longer needed.
-fn start_releasing(config: &Config, log: &Log) -> Result<(Sender<Step>, thread::JoinHandle<()>)> {
-    let (sender, receiver) = channel();
-    let log = log.clone();
-    let keep_ns = settings::nanos(config.watch.lookback) * 2;
-    let max_bytes = config.store.log_max;
-    let thread = thread::Builder::new()
-        .name("resus-release".to_owned())
-        .spawn(move || trail::release(&log, &receiver, keep_ns, max_bytes))
-        .context("failed to start the thread that releases the log")?;
-    Ok((sender, thread))
+/// Starts what keeps spans for long: a thread that seals them, or one that lets the log grow no older
+/// than it is needed.
+fn start_keeping(
+    config: &Config,
+    kept: &Kept,
+    counters: &Arc<Counters>,
+    ending: &Arc<AtomicBool>,
+    late: LogBatch,
+) -> Result<(Beside, thread::JoinHandle<()>)> {
+    let thread = thread::Builder::new().name("resus-keep".to_owned());
+    let log = kept.log.clone();
+    let (beside, thread) = if let Some(segments) = kept.segments.clone() {
+        let (logs, receiver) = channel();
+        // The receiver is at hand.
+        let _ = logs.send(late);
+        let ending = Arc::clone(ending);
+        let counters = Arc::clone(counters);
+        let sealer = Sealer::of(&config.store, log, segments, counters, receiver, ending);
+        (Beside { logs: Some(logs), trail: None }, thread.spawn(move || sealer.run()))
+    } else {
+        let (trail, receiver) = channel();
+        let keep_ns = settings::nanos(config.watch.lookback) * 2;
+        let max_bytes = config.store.log_max;
+        let release = move || trail::release(&log, &receiver, keep_ns, max_bytes);
+        (Beside { logs: None, trail: Some(trail) }, thread.spawn(release))
+    };
+    Ok((beside, thread.context("failed to start the thread that keeps spans")?))
 }
 
 fn start_live(
     monitor: Monitor,
     receiver: Receiver<Committed>,
     ordered: Receiver<Order>,
-    trail: Sender<Step>,
+    beside: Beside,
     board: &Board,
     counters: &Arc<Counters>,
 ) -> Result<thread::JoinHandle<()>> {
     let (board, counters) = (board.clone(), Arc::clone(counters));
     thread::Builder::new()
         .name("resus-live".to_owned())
-        .spawn(move || live::run(monitor, &receiver, &ordered, Some(&trail), &board, &counters))
+        .spawn(move || live::run(monitor, &receiver, &ordered, &beside, &board, &counters))
         .context("failed to start the live thread")
 }
 

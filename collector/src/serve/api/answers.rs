@@ -9,8 +9,8 @@ use resus_model::{Evidence, FailureKind, TraceId};
 use resus_plan::{Policy, Proposal, RestartTree, infer};
 
 use super::wire::{
-    Alarm, Classes, Done, Gauge, Gauges, Live, LogStatus, Ready, Silent as SilentEntry, Status,
-    Trace, WindowCounts, Windows,
+    Alarm, Classes, Done, Gauge, Gauges, Live, LogStatus, Ready, Sealed, Silent as SilentEntry,
+    Status, Trace, WindowCounts, Windows,
 };
 use super::{Answer, Api, routes};
 use crate::report::{self, Analysis, Meta};
@@ -54,6 +54,16 @@ impl Api {
             receive: self.receive.iter().map(ToString::to_string).collect(),
             api: self.address.to_string(),
             folder: self.folder.display().to_string(),
+            sealed: {
+                let sealed = self.kept.sealed();
+                Sealed {
+                    segments: sealed.segments,
+                    bytes: sealed.bytes,
+                    spans: sealed.rows,
+                    oldest_unix_nano: sealed.oldest.map(|at| at.to_string()),
+                    newest_unix_nano: sealed.newest.map(|at| at.to_string()),
+                }
+            },
             log: LogStatus { bytes: log.bytes, segments: log.segments, failing: log.failing },
             spans: self.counters.spans.load(Relaxed),
             rejected: self.counters.rejected.load(Relaxed),
@@ -125,17 +135,12 @@ impl Api {
             let text = format!("{id:?} is no trace id: expected 32 hex digits");
             return Answer::problem(StatusCode::BAD_REQUEST, text);
         };
-        match self.kept.find_trace(trace_id) {
-            Ok(spans) if spans.is_empty() => {
-                let text = format!("no span of trace {trace_id} is kept (see store.retain_age)");
-                Answer::problem(StatusCode::NOT_FOUND, text)
-            }
-            Ok(spans) => Answer::json(&Trace::of(trace_id, &spans)),
-            Err(error) => {
-                let text = format!("failed to {error}");
-                Answer::problem(StatusCode::INTERNAL_SERVER_ERROR, text)
-            }
+        let (spans, unreadable) = self.kept.find_trace(trace_id);
+        if spans.is_empty() && unreadable.is_empty() {
+            let text = format!("no span of trace {trace_id} is kept (see store.retain_age)");
+            return Answer::problem(StatusCode::NOT_FOUND, text);
         }
+        Answer::json(&Trace::of(trace_id, &spans, unreadable))
     }
 
     pub(super) fn quality(&self) -> Answer {

@@ -79,6 +79,16 @@ impl Api {
         out.add("resus_log_refused_total", &[], float(log.figures.refused));
         out.add("resus_log_failures_total", &[], float(log.figures.failures));
         out.add("resus_log_syncs_total", &[], float(log.figures.syncs));
+        let sealed = self.kept.sealed();
+        out.add("resus_store_segments", &[], float(sealed.segments as u64));
+        out.add("resus_store_bytes", &[], float(sealed.bytes));
+        out.add("resus_store_spans", &[], float(sealed.rows));
+        let counters = &self.counters;
+        out.add("resus_store_sealed_spans_total", &[], read(&counters.sealed_spans));
+        out.add("resus_store_seal_failures_total", &[], read(&counters.seal_failures));
+        out.add("resus_store_unsealable_total", &[], read(&counters.unsealable));
+        out.add("resus_store_unmatched_logs_total", &[], read(&counters.unmatched_logs));
+        out.add("resus_store_removed_segments_total", &[], read(&counters.removed_segments));
         out.add("resus_store_free_bytes", &[], read(&self.counters.free_bytes));
     }
 

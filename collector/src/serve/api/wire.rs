@@ -39,6 +39,8 @@ pub(crate) struct Status {
     pub(crate) folder: String,
     /// The segment log.
     pub(crate) log: LogStatus,
+    /// The Parquet segments.
+    pub(crate) sealed: Sealed,
     /// Spans taken since the start.
     pub(crate) spans: u64,
     /// Of those sent, spans left out since the start.
@@ -56,6 +58,21 @@ pub(crate) struct LogStatus {
     pub(crate) segments: u64,
     /// Why nothing can be written at the moment; null when all is well.
     pub(crate) failing: Option<String>,
+}
+
+/// The Parquet segments.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Sealed {
+    /// Files.
+    pub(crate) segments: usize,
+    /// Bytes on disk.
+    pub(crate) bytes: u64,
+    /// Spans in them.
+    pub(crate) spans: u64,
+    /// First start of a span, nanoseconds since the Unix epoch; null without segments.
+    pub(crate) oldest_unix_nano: Option<String>,
+    /// Last start of a span.
+    pub(crate) newest_unix_nano: Option<String>,
 }
 
 /// The current verdict.
@@ -187,8 +204,10 @@ pub(crate) struct Class {
 pub(crate) struct Trace {
     /// Its id, 32 hex digits.
     pub(crate) trace_id: String,
-    /// Its spans by start.
+    /// Its spans by start. What was sent twice may be here twice.
     pub(crate) spans: Vec<Span>,
+    /// Places that might hold more and cannot be read; empty when all is well.
+    pub(crate) unreadable: Vec<String>,
 }
 
 /// A span; the fields are those of the span schema.
@@ -329,12 +348,13 @@ impl Class {
 }
 
 impl Trace {
-    pub(crate) fn of(trace_id: TraceId, batch: &SpanBatch) -> Self {
+    pub(crate) fn of(trace_id: TraceId, batch: &SpanBatch, unreadable: Vec<String>) -> Self {
         let mut order: Vec<usize> = (0..batch.len()).collect();
         order.sort_by_key(|&i| (batch.start_unix_nano[i], batch.span_id[i], batch.kind[i]));
         Self {
             trace_id: trace_id.to_string(),
             spans: order.into_iter().map(|i| Span::of(batch, i)).collect(),
+            unreadable,
         }
     }
 }
