@@ -30,8 +30,7 @@ impl Options {
 }
 
 /// Small segments and short ages, so that rolling, sealing and releasing happen all the time.
-const CONFIG: &str =
-    "log_segment = \"1MiB\"\nsegment_spans = 20000\nsegment_age = \"1s\"\nparquet = true";
+const CONFIG: &str = "log_segment = \"1MiB\"\nsegment_spans = 2000\nsegment_age = \"1s\"\nseal_after = \"50ms\"\nparquet = true";
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let program = std::env::current_exe().context("failed to find the program")?;

@@ -6,6 +6,7 @@
 //! - `dump`: analysing a million traces against merely reading their columns.
 //! - `curve`: accuracy against false positives over the cut, for faults of 1 to 4 components.
 //! - `cost`: spans per CPU-second of the collector, beside rotel.
+//! - `load`: a steady load against a collector that runs already, and what that takes meanwhile.
 //! - `kill`: the collector killed again and again under load: is all there that it acknowledged?
 
 #![expect(clippy::print_stdout, reason = "printing is what a bench does")]
@@ -14,6 +15,7 @@ mod cost;
 mod curve;
 mod dump;
 mod kill;
+mod load;
 mod options;
 mod server;
 mod stored;
@@ -30,8 +32,9 @@ fn main() -> Result<()> {
         ["curve"] => curve::run(100),
         ["curve", cases] => curve::run(cases.parse()?),
         ["cost", options @ ..] => cost::run(&cost::Options::parse(options)?),
+        ["load", options @ ..] => load::run(&load::Options::parse(options)?),
         ["kill", options @ ..] => kill::run(&kill::Options::parse(options)?),
         ["read", files @ ..] => dump::read(files),
-        _ => bail!("expected one of: dump [REQUESTS], curve [CASES], cost, kill"),
+        _ => bail!("expected one of: dump [REQUESTS], curve [CASES], cost, kill, load"),
     }
 }

@@ -21,8 +21,35 @@ pub(crate) struct Server {
 /// What a process has taken so far.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Taken {
+    /// User and system.
     pub(crate) cpu_seconds: f64,
     pub(crate) peak_mib: f64,
+    pub(crate) resident_mib: f64,
+    pub(crate) files: u64,
+    pub(crate) threads: u64,
+}
+
+/// Looks at a process through proc(5).
+pub(crate) fn look(id: u32) -> Result<Taken> {
+    let folder = format!("/proc/{id}");
+    let read = |name| fs::read_to_string(format!("{folder}/{name}")).context("failed to read proc");
+    let (stat, status) = (read("stat")?, read("status")?);
+    let files = fs::read_dir(format!("{folder}/fd")).context("failed to read proc")?.count();
+    // The program's name, in brackets, may hold blanks; utime and stime are fields 14 and 15.
+    let behind = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let ticks = behind.split_whitespace().skip(11).take(2);
+    let ticks: f64 = ticks.filter_map(|n| n.parse::<f64>().ok()).sum();
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().next()?.parse::<f64>().ok()
+    };
+    Ok(Taken {
+        cpu_seconds: ticks / 100.0,
+        peak_mib: field("VmHWM:").context("the kernel tells no peak memory")? / 1024.0,
+        resident_mib: field("VmRSS:").unwrap_or_default() / 1024.0,
+        files: files as u64,
+        threads: field("Threads:").unwrap_or_default() as u64,
+    })
 }
 
 /// A library to be loaded before all others, as `LD_PRELOAD` names it.
@@ -107,20 +134,7 @@ impl Server {
 
     /// What the process has taken so far.
     pub(crate) fn taken(&self) -> Result<Taken> {
-        let folder = format!("/proc/{}", self.child.id());
-        let stat = fs::read_to_string(format!("{folder}/stat")).context("failed to read proc")?;
-        let status =
-            fs::read_to_string(format!("{folder}/status")).context("failed to read proc")?;
-        // The program's name, in brackets, may hold blanks; utime and stime are fields 14 and 15.
-        let behind = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-        let ticks = behind.split_whitespace().skip(11).take(2);
-        let ticks: f64 = ticks.filter_map(|n| n.parse::<f64>().ok()).sum();
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let peak = peak.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
-        Ok(Taken {
-            cpu_seconds: ticks / 100.0,
-            peak_mib: peak.context("the kernel tells no peak memory")? / 1024.0,
-        })
+        look(self.child.id())
     }
 
     /// Ends it at once, as a crash would.

@@ -21,8 +21,6 @@ use serde_json::Value;
 pub(crate) struct Collector {
     child: Child,
     messages: BufReader<ChildStderr>,
-    /// What it said until it was ready.
-    pub(crate) said: String,
     pub(crate) grpc: SocketAddr,
     pub(crate) http: SocketAddr,
     pub(crate) api: SocketAddr,
@@ -66,7 +64,7 @@ impl Collector {
         };
         let (grpc, http) = (address("OTLP/gRPC at "), address("OTLP/HTTP at "));
         let api = address("answering at http://");
-        Self { child, messages, said, grpc, http, api }
+        Self { child, messages, grpc, http, api }
     }
 
     pub(crate) fn target(&self) -> Target {

@@ -36,7 +36,7 @@ impl Assemble {
             settle: Duration::from_secs(2),
             max_age: Duration::from_secs(60),
             linger: Duration::from_secs(30),
-            memory: 96 * MIB,
+            memory: 48 * MIB,
             max_spans_per_trace: 20_000,
             max_services: 10_000,
             max_operations_per_service: 1_000,

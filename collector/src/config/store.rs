@@ -25,6 +25,8 @@ pub(crate) struct Store {
     pub(crate) segment_spans: u64,
     /// ... or is so old, whichever comes first.
     pub(crate) segment_age: Duration,
+    /// Seal a span so long after it came: by then most log records that speak of it came too.
+    pub(crate) seal_after: Duration,
     /// Delete segments older than this.
     pub(crate) retain_age: Duration,
     /// Delete the oldest segments beyond so many bytes.
@@ -43,6 +45,7 @@ impl Store {
             parquet: true,
             segment_spans: 1_000_000,
             segment_age: Duration::from_mins(5),
+            seal_after: Duration::from_secs(10),
             retain_age: Duration::from_hours(7 * 24),
             retain_bytes: 20 * GIB,
             free_space: 512 * MIB,
@@ -60,6 +63,7 @@ impl Section for Store {
             parquet,
             segment_spans,
             segment_age,
+            seal_after,
             retain_age,
             retain_bytes,
             free_space,
@@ -72,6 +76,8 @@ impl Section for Store {
         keys.key("parquet", &mut Flag(parquet));
         keys.key("segment_spans", &mut Count(segment_spans, 1_000..=100_000_000));
         keys.key("segment_age", &mut Time(segment_age, second..=day));
+        let instant = Duration::from_millis(10);
+        keys.key("seal_after", &mut Time(seal_after, instant..=Duration::from_hours(1)));
         keys.key("retain_age", &mut Time(retain_age, Duration::from_mins(1)..=day * 365));
         keys.key("retain_bytes", &mut Size(retain_bytes, 16 * MIB..=100 * TIB));
         keys.key("free_space", &mut Size(free_space, MIB..=TIB));

@@ -26,10 +26,6 @@ use super::settings::nanos;
 use crate::config::Store;
 use crate::output;
 
-/// How far behind the arrival of spans they are sealed: SDKs send by timers of 5 s at most, unless told
-/// otherwise.
-const DISTANCE: Duration = Duration::from_secs(10);
-
 /// Log records wait so long for their span, and at most so many do.
 const PATIENCE: Duration = Duration::from_secs(60);
 const WAITING: usize = 100_000;
@@ -48,6 +44,7 @@ pub(crate) struct Sealer {
     pub(crate) counters: Arc<Counters>,
     pub(crate) segment_spans: u64,
     pub(crate) segment_age: Duration,
+    pub(crate) seal_after: Duration,
     /// Error records of spans, as soon as they are in the log.
     pub(crate) logs: Receiver<LogBatch>,
     pub(crate) stop: Arc<AtomicBool>,
@@ -77,8 +74,8 @@ impl Sealer {
         logs: Receiver<LogBatch>,
         stop: Arc<AtomicBool>,
     ) -> Self {
-        let Store { segment_spans, segment_age, .. } = *store;
-        Self { log, segments, counters, segment_spans, segment_age, logs, stop }
+        let Store { segment_spans, segment_age, seal_after, .. } = *store;
+        Self { log, segments, counters, segment_spans, segment_age, seal_after, logs, stop }
     }
 
     /// Runs until it is told to stop. What is not sealed then is in the log.
@@ -114,7 +111,7 @@ impl Sealer {
 
     /// Reads a record, if one is due, and seals the segment if it is; false when nothing was.
     fn step(&self, place: &mut Place, waiting: &mut LogBatch) -> Result<bool, String> {
-        let due = clock::now().saturating_sub(nanos(DISTANCE));
+        let due = clock::now().saturating_sub(nanos(self.seal_after));
         let mut read = false;
         if place.ahead.is_none() {
             place.ahead = self.next(&mut place.reader)?;

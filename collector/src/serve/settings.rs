@@ -99,7 +99,7 @@ pub(crate) fn segments(store: &config::Store) -> SegmentsOptions {
         retain_age: store.retain_age,
         retain_bytes: store.retain_bytes,
         // Small groups: one is in memory while it is written, and one is read to find a trace.
-        writer: WriterOptions { row_group_rows: 65_536, ..WriterOptions::STANDARD },
+        writer: WriterOptions { row_group_rows: 32_768, ..WriterOptions::STANDARD },
     }
 }
 

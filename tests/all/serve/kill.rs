@@ -17,7 +17,7 @@ fn twenty_kills_under_load_lose_nothing_that_was_acknowledged() {
     let ledger = folder.path().join("ledger");
     let extra = format!(
         "[store]\nfolder = \"{}\"\nlog_segment = \"1MiB\"\nlog_max = \"1GiB\"\n\
-         segment_spans = 5000\nsegment_age = \"1s\"\n",
+         segment_spans = 5000\nsegment_age = \"1s\"\nseal_after = \"50ms\"\n",
         data.display()
     );
     let mut next_request = 0;

@@ -29,13 +29,13 @@ pub struct AssemblerLimits {
 
 impl AssemblerLimits {
     /// The limits that the program starts from: an idle time of 5 s, 2 s where a trace looks whole,
-    /// 60 s of age, 30 s for late spans, 96 MiB.
+    /// 60 s of age, 30 s for late spans, 48 MiB.
     pub const STANDARD: Self = Self {
         idle_ns: 5_000_000_000,
         settle_ns: 2_000_000_000,
         max_age_ns: 60_000_000_000,
         linger_ns: 30_000_000_000,
-        max_bytes: NonZeroUsize::new(96 << 20).expect("not zero"),
+        max_bytes: NonZeroUsize::new(48 << 20).expect("not zero"),
         max_spans_per_trace: 20_000,
         max_services: 10_000,
         max_operations_per_service: 1_000,
