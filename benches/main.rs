@@ -7,12 +7,14 @@
 //! - `curve`: accuracy against false positives over the cut, for faults of 1 to 4 components.
 //! - `cost`: spans per CPU-second of the collector, beside rotel.
 //! - `load`: a steady load against a collector that runs already, and what that takes meanwhile.
+//! - `day`: a healthy day in virtual time: how many false alarms?
 //! - `kill`: the collector killed again and again under load: is all there that it acknowledged?
 
 #![expect(clippy::print_stdout, reason = "printing is what a bench does")]
 
 mod cost;
 mod curve;
+mod day;
 mod dump;
 mod kill;
 mod load;
@@ -33,8 +35,9 @@ fn main() -> Result<()> {
         ["curve", cases] => curve::run(cases.parse()?),
         ["cost", options @ ..] => cost::run(&cost::Options::parse(options)?),
         ["load", options @ ..] => load::run(&load::Options::parse(options)?),
+        ["day", options @ ..] => day::run(&day::Options::parse(options)?),
         ["kill", options @ ..] => kill::run(&kill::Options::parse(options)?),
         ["read", files @ ..] => dump::read(files),
-        _ => bail!("expected one of: dump [REQUESTS], curve [CASES], cost, kill, load"),
+        _ => bail!("expected one of: dump [REQUESTS], curve [CASES], cost, day, kill, load"),
     }
 }

@@ -10,8 +10,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use resus_model::{LogBatch, Quality, SpanBatch};
 use resus_otlp::{DecodeError, Decoded, Keep};
-use resus_receive::{Answer, Handler, Incoming, Permit, Signal};
+use resus_receive::{Answer, Handler, Incoming, Permit, Signal, Transport};
 use resus_store::log::{AppendError, Log, Position, Record};
+use resus_telemetry::{Span, Telemetry};
 use tokio::sync::oneshot;
 
 use super::clock;
@@ -59,6 +60,8 @@ pub(crate) struct Ingest {
     pub(crate) gauges: Arc<Gauges>,
     /// Names of the metrics that are kept.
     pub(crate) wanted_gauges: Vec<String>,
+    /// The collector's own traces.
+    pub(crate) telemetry: Arc<Telemetry>,
     /// Whether the live half wants spans.
     pub(crate) watched: bool,
     /// Signals that `forward` sends on: they are kept in the log whole.
@@ -67,6 +70,43 @@ pub(crate) struct Ingest {
 
 impl Handler for Ingest {
     async fn handle(&self, incoming: Incoming) -> Answer {
+        let mut span = self.span(&incoming);
+        let answer = self.answer(incoming).await;
+        if span.is_recording() {
+            describe(&mut span, &answer);
+        }
+        answer
+    }
+}
+
+impl Ingest {
+    /// A span of the collector's own about a request; none about its own telemetry, which comes here
+    /// where collectors send to each other.
+    fn span(&self, incoming: &Incoming) -> Span {
+        let mut span = match (incoming.transport, incoming.signal) {
+            (Transport::Http, Signal::Traces) => self.telemetry.http_request("http", "/v1/traces"),
+            (Transport::Http, Signal::Logs) => self.telemetry.http_request("http", "/v1/logs"),
+            (Transport::Http, Signal::Metrics) => {
+                self.telemetry.http_request("http", "/v1/metrics")
+            }
+            (Transport::Grpc, Signal::Traces) => self
+                .telemetry
+                .grpc_request("opentelemetry.proto.collector.trace.v1.TraceService/Export"),
+            (Transport::Grpc, Signal::Logs) => self
+                .telemetry
+                .grpc_request("opentelemetry.proto.collector.logs.v1.LogsService/Export"),
+            (Transport::Grpc, Signal::Metrics) => self
+                .telemetry
+                .grpc_request("opentelemetry.proto.collector.metrics.v1.MetricsService/Export"),
+        };
+        if span.is_recording() {
+            span.forget_own(&incoming.body);
+            span.number("resus.request.bytes", incoming.raw.len() as u64);
+        }
+        span
+    }
+
+    async fn answer(&self, incoming: Incoming) -> Answer {
         let received = clock::now();
         if let Some(reason) = self.counters.refusing() {
             let message = reason.text().to_owned();
@@ -88,9 +128,7 @@ impl Handler for Ingest {
             }
         }
     }
-}
 
-impl Ingest {
     /// Decodes a body; gives what is to be kept, if anything.
     fn decode(
         &self,
@@ -183,6 +221,19 @@ impl Ingest {
             Err(_) => Err("failed to keep the request: the collector is ending".to_owned()),
         }
     }
+}
+
+/// Says in a span what became of its request.
+fn describe(span: &mut Span, answer: &Answer) {
+    let (class, message) = match answer {
+        Answer::Accepted | Answer::Warning { .. } | Answer::Partial { .. } => return,
+        Answer::BadData { message } => ("bad_data", message.as_str()),
+        Answer::TooLarge { message } => ("too_large", message.as_str()),
+        Answer::Busy { message, .. } => ("busy", message.as_str()),
+        Answer::Unavailable { message, .. } => ("unavailable", message.as_str()),
+        Answer::Internal => ("internal", ""),
+    };
+    span.error(class, message.to_owned());
 }
 
 /// Decodes spans and notes their arrival.

@@ -5,27 +5,7 @@
 
 use std::fmt::Write as _;
 
-/// What a family's samples are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Only grows while the process lives.
-    Counter,
-    /// Goes up and down.
-    Gauge,
-}
-
-/// Metrics of one name.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Family {
-    /// Its name.
-    pub(crate) name: &'static str,
-    /// What its samples are.
-    pub(crate) kind: Kind,
-    /// Names of its labels.
-    pub(crate) labels: &'static [&'static str],
-    /// What it means, with its unit.
-    pub(crate) help: &'static str,
-}
+use resus_telemetry::{Family, Kind, Sample};
 
 const fn counter(
     name: &'static str,
@@ -58,6 +38,12 @@ impl Samples {
             .unwrap_or_else(|| panic!("no family of metrics is called {name}"));
         assert_eq!(FAMILIES[at].labels.len(), labels.len(), "{name} has other labels");
         self.list.push((at, labels.iter().map(|&l| l.to_owned()).collect(), value));
+    }
+
+    /// The samples as `[telemetry]` sends them.
+    pub(crate) fn list(self) -> Vec<Sample> {
+        let list = self.list.into_iter();
+        list.map(|(family, labels, value)| Sample { family, labels, value }).collect()
     }
 
     /// The text: families in the order of [`FAMILIES`], those without a sample left out.
@@ -188,6 +174,12 @@ pub(crate) const FAMILIES: &[Family] = &[
         "Until when requests are judged, seconds since the Unix epoch",
     ),
     gauge("resus_canary_age_seconds", &["stage"], "Age of the last canary at a stage: log or live"),
+    counter(
+        "resus_telemetry_exports_total",
+        &["result"],
+        "Exports of the collector's own telemetry; result is done or failed",
+    ),
+    counter("resus_telemetry_dropped_spans_total", &[], "Own spans that found the queue full"),
     gauge("resus_process_resident_bytes", &[], "Resident memory of the process"),
     gauge("resus_process_open_files", &[], "Open file descriptors of the process"),
     gauge("resus_process_threads", &[], "Threads of the process"),

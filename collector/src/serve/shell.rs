@@ -4,7 +4,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use resus_plan::RestartTree;
 use resus_receive::{Listener, Server, Signal, serve_http};
 use resus_store::log::{Log, Position, vfs::Disk};
 use resus_store::segments::Segments;
+use resus_telemetry::{Telemetry, TelemetryOptions};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -25,6 +26,7 @@ use super::gauges::Gauges;
 use super::ingest::{Committed, Content, Ingest, decode_spans, encoding};
 use super::keep::{Kept, logs_of};
 use super::live::{self, Beside, Board, Order};
+use super::metrics::FAMILIES;
 use super::record::Header;
 use super::seal::{self, Sealer};
 use super::{clock, settings, trail};
@@ -63,7 +65,11 @@ async fn serve(config: Config) -> Result<()> {
     let ending = Arc::new(AtomicBool::new(false));
     let (beside, keeping) = start_keeping(&config, &kept, &counters, &ending, late)?;
     let judging = start_live(monitor, receiver, ordered, beside, &board, &counters)?;
+    let started_unix_nano = clock::now();
+    let shown: Arc<OnceLock<Arc<Api>>> = Arc::default();
+    let telemetry = Arc::new(start_telemetry(&config, started_unix_nano, Arc::clone(&shown))?);
     let ingest = Ingest {
+        telemetry: Arc::clone(&telemetry),
         log: log.clone(),
         live: sender,
         counters: Arc::clone(&counters),
@@ -92,15 +98,19 @@ async fn serve(config: Config) -> Result<()> {
         receive: server.local_addresses(),
         address: api_listener.local_address(),
         folder: config.store.folder.clone(),
-        started_unix_nano: clock::now(),
+        telemetry: Arc::clone(&telemetry),
+        started_unix_nano,
     };
+    let api = Arc::new(api);
+    // Nobody else sets it.
+    let _ = shown.set(Arc::clone(&api));
     announce(&config, &server.local_addresses(), api.address);
 
     let (tell, stop) = watch::channel(false);
     let canary = tokio::spawn(canaries(Arc::clone(&ingest), stop.clone()));
     let space = config.store.free_space;
     let disk = tokio::spawn(watch_disk(config.store.folder.clone(), space, counters, stop.clone()));
-    let asked = tokio::spawn(serve_http(api_listener, Desk(Arc::new(api)), stopped(stop.clone())));
+    let asked = tokio::spawn(serve_http(api_listener, Desk(api), stopped(stop.clone())));
     let received = tokio::spawn(server.run(stopped(stop)));
     end_of_service().await?;
     output::say("resus: ending: finishing what is under way");
@@ -116,6 +126,7 @@ async fn serve(config: Config) -> Result<()> {
     keeping.thread().unpark();
     keeping.join().ok().context("failed to keep spans: the thread panicked")?;
     asked.await.context("failed to run the API")?;
+    telemetry.shutdown(Duration::from_secs(2)).await;
     output::say("resus: ended");
     Ok(())
 }
@@ -154,6 +165,29 @@ fn healthy(config: &Config) -> Result<Vec<Arc<Evidence>>> {
     let evidence = resus_evidence::from_ipc(&bytes)
         .map_err(|e| output::failed(e).context(format!("watch.baseline {}", path.display())))?;
     Ok(evidence.into_iter().map(Arc::new).collect())
+}
+
+/// Starts to send the collector's own telemetry, if that is configured.
+fn start_telemetry(
+    config: &Config,
+    started_unix_nano: u64,
+    shown: Arc<OnceLock<Arc<Api>>>,
+) -> Result<Telemetry> {
+    let of = &config.telemetry;
+    let Some(endpoint) = &of.endpoint else { return Ok(Telemetry::off()) };
+    let headers = of.headers.iter().map(|(name, value)| (name.clone(), value.expose().to_owned()));
+    let options = TelemetryOptions {
+        endpoint: endpoint.to_string(),
+        headers: headers.collect(),
+        interval: of.interval,
+        service_name: of.service_name.clone(),
+        service_version: env!("CARGO_PKG_VERSION").to_owned(),
+        instance_id: format!("{}-{started_unix_nano}", std::process::id()),
+        sample: of.sample,
+    };
+    let read = move || shown.get().map(|api| api.samples().list()).unwrap_or_default();
+    let tell = |text: &str| output::say(&format!("resus: telemetry: {text}"));
+    Telemetry::start(&options, FAMILIES, read, tell).map_err(output::failed)
 }
 
 /// Opens the Parquet segments, if there are to be any.

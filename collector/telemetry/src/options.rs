@@ -14,7 +14,7 @@ pub struct TelemetryOptions {
     pub endpoint: String,
     /// Header fields of each request, names and values. Values are secrets.
     pub headers: Vec<(String, String)>,
-    /// How often metrics are sent. Not 0.
+    /// How often metrics are sent. More than 0.
     pub interval: Duration,
     /// `service.name`.
     pub service_name: String,
@@ -64,6 +64,9 @@ pub enum StartError {
         /// Its name.
         name: String,
     },
+    /// No time passes between two sendings.
+    #[error("send metrics at an interval of 0: take a second or more")]
+    Interval,
     /// Nothing to check the endpoint's certificate against.
     #[error(
         "find the system's root certificates for an https telemetry endpoint: none can be read{why}; \

@@ -158,13 +158,9 @@ pub(crate) struct Lot {
 }
 
 impl Lot {
-    /// A lot that wins with this probability.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "`as` saturates: 1 becomes the greatest number, which always wins"
-    )]
+    /// A lot that wins with this probability: always from 1 on, never up to 0.
     pub(crate) fn new(probability: f64) -> Self {
+        // `as` saturates: 1 becomes the greatest number, which always wins.
         Self { threshold: (probability * 2f64.powi(64)) as u64, drawn: AtomicU64::new(0) }
     }
 

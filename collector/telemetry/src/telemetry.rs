@@ -41,8 +41,9 @@ pub struct Telemetry {
 impl Telemetry {
     /// Starts sending. Returns at once, whether the endpoint answers or not.
     ///
-    /// At each interval `read` is called on the thread that sends, for the samples of `families`. `tell`
-    /// gets a line about exports that fail, at most once a minute.
+    /// At each interval `read` is called on the thread that sends, for the samples of `families`; if it
+    /// panics, nothing is sent from then on. `tell` gets a line about exports that fail, at most once a
+    /// minute.
     ///
     /// # Errors
     /// What is wrong with the options; https without roots to check certificates against; no thread.
@@ -52,6 +53,9 @@ impl Telemetry {
         read: impl Fn() -> Vec<Sample> + Send + 'static,
         tell: impl Fn(&str) + Send + Sync + 'static,
     ) -> Result<Self, StartError> {
+        if options.interval.is_zero() {
+            return Err(StartError::Interval);
+        }
         let base = base(&options.endpoint)?;
         let headers = headers(options)?;
         let tls = (base.scheme_str() == Some("https")).then(system_tls).transpose()?;

@@ -26,6 +26,11 @@ fn read(counter: &AtomicU64) -> f64 {
 
 impl Api {
     pub(super) fn metrics(&self) -> String {
+        self.samples().text()
+    }
+
+    /// All there is to tell in numbers.
+    pub(crate) fn samples(&self) -> Samples {
         let mut out = Samples::default();
         out.add("resus_build_info", &[env!("CARGO_PKG_VERSION")], 1.0);
         out.add("resus_start_time_seconds", &[], seconds(self.started_unix_nano));
@@ -37,7 +42,11 @@ impl Api {
         out.add("resus_process_open_files", &[], float(process.open_files));
         out.add("resus_process_threads", &[], float(process.threads));
         out.add("resus_process_cpu_seconds_total", &[], process.cpu_seconds);
-        out.text()
+        let own = self.telemetry.stats();
+        out.add("resus_telemetry_exports_total", &["done"], float(own.exports));
+        out.add("resus_telemetry_exports_total", &["failed"], float(own.failed_exports));
+        out.add("resus_telemetry_dropped_spans_total", &[], float(own.dropped_spans));
+        out
     }
 
     fn receive_metrics(&self, out: &mut Samples) {

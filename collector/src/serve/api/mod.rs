@@ -25,6 +25,7 @@ use hyper::{Request, Response, StatusCode};
 use resus_plan::RestartTree;
 use resus_receive::{Meter, RequestBody};
 use resus_store::log::Log;
+use resus_telemetry::Telemetry;
 use serde::Serialize;
 
 use self::routes::{Found, JSON, Route};
@@ -48,6 +49,7 @@ pub(crate) struct Api {
     pub(crate) kept: Kept,
     pub(crate) log: Log,
     pub(crate) meter: Meter,
+    pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) receive: Vec<SocketAddr>,
     pub(crate) address: SocketAddr,
     pub(crate) folder: PathBuf,

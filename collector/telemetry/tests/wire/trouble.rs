@@ -127,6 +127,9 @@ fn options_that_cannot_be_are_refused_without_showing_secrets() {
         assert!(matches!(error, StartError::Endpoint), "{endpoint}: {error}");
         assert!(!error.to_string().contains("secret"));
     }
+    let mut hasty = options("http://localhost");
+    hasty.interval = Duration::ZERO;
+    assert!(matches!(refused(&hasty), StartError::Interval));
     for (name, value) in [("a b", "secret"), ("", "secret"), ("key", "secret\n")] {
         let mut options = options("http://localhost");
         options.headers = vec![(name.to_owned(), value.to_owned())];
