@@ -12,6 +12,9 @@
 //! | `Some` | nothing | nothing |
 //! | `None` | nothing | what was acknowledged since the last sync, by default half a second |
 //!
+//! Without a window, a sync that fails can cost what was acknowledged since the one before it; the
+//! status says that it failed, and opening says what is missing.
+//!
 //! A record that was refused, or not answered for when the process ended, may turn up in a replay
 //! all the same: senders repeat, and whoever reads has to expect a record twice.
 
@@ -19,7 +22,7 @@ use std::{
     fmt, io,
     path::Path,
     sync::{Arc, Condvar, Mutex, atomic::AtomicU64},
-    thread::{self, JoinHandle},
+    thread::{self, JoinHandle, ThreadId},
 };
 
 mod clock;
@@ -61,6 +64,8 @@ pub struct Log(Arc<Handle>);
 
 struct Handle {
     shared: Arc<Shared>,
+    /// Of the log's thread.
+    id: ThreadId,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -76,9 +81,9 @@ impl Log {
     /// one. One record at a time is in memory, and a buffer of 1 MiB.
     ///
     /// # Errors
-    /// When another has the log open, or the folder can't be made, listed or locked, or options
-    /// make no sense. Damage is no error: see [`Recovery`]. Neither is a disk that can't be written
-    /// to: see [`LogStatus::failing`].
+    /// When another has the log open, or the folder can't be made, listed or locked, or the disk
+    /// can't read up to where records are released, or options make no sense. Damage is no error:
+    /// see [`Recovery`]. Neither is a disk that can't be written to: see [`LogStatus::failing`].
     pub fn open(
         vfs: Arc<dyn Vfs>,
         folder: &Path,
@@ -88,7 +93,8 @@ impl Log {
         let Prepared { shared, committer, held, recovery } = prepare(vfs, folder, options, replay)?;
         let thread = writer::start(Arc::clone(&shared), committer, held)
             .map_err(|source| OpenLogError::Thread { folder: folder.to_owned(), source })?;
-        Ok((Self(Arc::new(Handle { shared, thread: Mutex::new(Some(thread)) })), recovery))
+        let id = thread.thread().id();
+        Ok((Self(Arc::new(Handle { shared, id, thread: Mutex::new(Some(thread)) })), recovery))
     }
 
     /// Appends a record. `done` is called exactly once: when the record is as safe as the options
@@ -117,8 +123,8 @@ impl Log {
     }
 
     /// Says that records before a position are not needed any more: they are not replayed again,
-    /// and segments that hold no others are removed, except the one that is appended to. A
-    /// position beyond the last durable record counts as the end of that.
+    /// and segments that hold no others are removed; the one that is appended to is when a record
+    /// finds the log full. A position beyond the last durable record counts as the end of that.
     ///
     /// Blocks for a few syncs.
     ///
@@ -181,7 +187,9 @@ fn prepare(
         queued_records: AtomicU64::new(0),
         queued_bytes: AtomicU64::new(0),
     });
-    let committer = Committer::new(Arc::clone(&shared), next_number, previous);
+    let mut committer = Committer::new(Arc::clone(&shared), next_number, previous);
+    // Here, so that the status says from the beginning whether records can be taken.
+    committer.tick(clock::now());
     Ok(Prepared { shared, committer, held, recovery })
 }
 
@@ -189,10 +197,12 @@ impl Handle {
     fn stop(&self) {
         lock(&self.shared.queue).closing = true;
         self.shared.arrived.notify_one();
-        let thread = lock(&self.thread).take();
-        if let Some(thread) = thread
-            && thread.thread().id() != thread::current().id()
-        {
+        if thread::current().id() == self.id {
+            return;
+        }
+        // Held until the thread has ended, so that whoever else closes the log waits for that too.
+        let mut thread = lock(&self.thread);
+        if let Some(thread) = thread.take() {
             // Its panics were caught and reported in the status.
             let _ = thread.join();
         }

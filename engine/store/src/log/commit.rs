@@ -1,9 +1,11 @@
 //! Writes records to segments and syncs them: all that the log's thread does, without the thread.
 //!
 //! The order is what makes it safe: write records, sync, write a mark, acknowledge. After a failed
-//! write or sync nothing more is written to that segment, and it is never synced again: the system
-//! may have forgotten what it could not write, and then a sync that succeeds proves nothing. The
-//! next segment says where the acknowledged records of the abandoned one end.
+//! write or sync nothing more is written to that segment. After a failed sync it is never synced
+//! again: the system may have forgotten what it could not write, and then a sync that succeeds
+//! proves nothing. After a failed write it is, if records were acknowledged without a sync: they
+//! come before those of the next segment, and that may be durable first. The next segment says where
+//! the acknowledged records of the abandoned one end.
 
 use std::{
     collections::VecDeque,
@@ -16,6 +18,7 @@ use std::{
 use super::{
     AppendError, Position, clock,
     frame::{HEAD, Head, HeadBytes, Kind, Seal},
+    release::remove_released,
     segment::{FIRST_FRAME, Header, file_name},
     shared::{Entry, Pending, Shared, lock},
     vfs::{self, VfsFile},
@@ -60,12 +63,21 @@ pub(super) struct Committer {
 enum Limit {
     /// It has to be refused.
     Refuse(AppendError),
+    /// It has to be refused, unless something that was released is still there.
+    Full(AppendError),
     /// It needs a new segment.
     Roll,
 }
 
+/// What a segment is given up for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    Write,
+    Sync,
+}
+
 impl Committer {
-    /// Nothing is written before [`Committer::tick`] or [`Committer::commit`].
+    /// Makes no segment before [`Committer::tick`] or [`Committer::commit`].
     pub(super) fn new(shared: Arc<Shared>, next_number: u64, previous: Option<Position>) -> Self {
         Self {
             shared,
@@ -117,7 +129,8 @@ impl Committer {
             match limit {
                 _ if self.live.is_none() => {}
                 None => {}
-                Some(Limit::Refuse(error)) => self.answer_front(Err(error)),
+                Some(Limit::Full(_)) if self.make_room() => {}
+                Some(Limit::Refuse(error) | Limit::Full(error)) => self.answer_front(Err(error)),
                 Some(Limit::Roll) => self.roll(),
             }
         }
@@ -136,7 +149,7 @@ impl Committer {
         if live.written > FIRST_FRAME
             && let Err(error) = live.file.sync_data()
         {
-            self.abandon("sync", &error);
+            self.abandon(Fault::Sync, &error);
         }
     }
 
@@ -160,14 +173,15 @@ impl Committer {
         let options = &self.shared.options;
         let total = lock(&self.shared.segments).bytes();
         let written = self.live.as_ref().map_or(0, |live| live.written);
+        let longest = options.longest_record();
         let mut added = 0;
         for (records, pending) in self.batch.iter().enumerate() {
             let bytes = pending.record.bytes();
             let frame = HEAD + bytes;
-            let limit = if bytes > u64::from(options.max_record) {
-                Limit::Refuse(AppendError::TooLarge { bytes, max: options.max_record })
+            let limit = if bytes > u64::from(longest) {
+                Limit::Refuse(AppendError::TooLarge { bytes, max: longest })
             } else if total + added + frame > options.max_bytes {
-                Limit::Refuse(AppendError::Full {
+                Limit::Full(AppendError::Full {
                     record: bytes,
                     bytes: total + added,
                     max_bytes: options.max_bytes,
@@ -205,7 +219,7 @@ impl Committer {
         let written = vfs::append_all(&mut *live.file, &mut slices);
         drop(slices);
         if let Err(error) = written {
-            self.abandon("write to", &error);
+            self.abandon(Fault::Write, &error);
             return;
         }
         let first = live.written;
@@ -214,7 +228,7 @@ impl Committer {
             match self.sync() {
                 Ok(marked) => marked,
                 Err(error) => {
-                    self.abandon("sync", &error);
+                    self.abandon(Fault::Sync, &error);
                     return;
                 }
             }
@@ -230,45 +244,54 @@ impl Committer {
         };
         self.acknowledge(records, first);
         if let Err(error) = marked {
-            self.abandon("write to", &error);
+            self.abandon(Fault::Write, &error);
         }
     }
 
     /// Syncs the live segment and marks it. An inner error is the mark's: the records are durable.
     fn sync(&mut self) -> io::Result<io::Result<()>> {
+        self.sync_unmarked()?;
         let Some(live) = &mut self.live else { return Ok(Ok(())) };
-        let begin = clock::now();
-        live.file.sync_data()?;
-        let took = clock::now().saturating_duration_since(begin);
-        let synced = live.written;
-        live.acknowledged = synced;
-        let mark = Head::MARK.encode(live.seal, synced);
+        let mark = Head::MARK.encode(live.seal, live.written);
         let marked = vfs::append_all(&mut *live.file, &mut [IoSlice::new(&mark)]);
         if marked.is_ok() {
             live.written += HEAD;
+            if let Some(entry) = lock(&self.shared.segments).entries.get_mut(&live.number()) {
+                entry.bytes = live.written;
+            }
         }
+        Ok(marked)
+    }
+
+    /// Makes durable what is written to the live segment.
+    fn sync_unmarked(&mut self) -> io::Result<()> {
+        let Some(live) = &mut self.live else { return Ok(()) };
+        let begin = clock::now();
+        live.file.sync_data()?;
+        let took = clock::now().saturating_duration_since(begin);
+        live.acknowledged = live.written;
         self.unsynced_since = None;
         {
             let mut segments = lock(&self.shared.segments);
             segments.end = live.end();
             segments.synced = live.end();
             if let Some(entry) = segments.entries.get_mut(&live.number()) {
-                entry.end = synced;
+                entry.end = live.acknowledged;
                 entry.bytes = live.written;
             }
         }
         let mut health = lock(&self.shared.health);
         health.figures.syncs += 1;
         health.figures.sync_nanos.record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
-        Ok(marked)
+        Ok(())
     }
 
     /// Syncs what was acknowledged without a sync.
     fn sync_written(&mut self) {
         match self.sync() {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => self.abandon("write to", &error),
-            Err(error) => self.abandon("sync", &error),
+            Ok(Err(error)) => self.abandon(Fault::Write, &error),
+            Err(error) => self.abandon(Fault::Sync, &error),
         }
     }
 
@@ -280,41 +303,69 @@ impl Committer {
         }
         // A sync that failed has abandoned the segment.
         if let Some(live) = self.live.take() {
-            self.leave(&live, false);
+            self.leave(&live, live.written);
             self.open_segment();
         }
     }
 
-    /// Gives the live segment up after a failure.
-    fn abandon(&mut self, doing: &str, error: &io::Error) {
-        let Some(live) = self.live.take() else { return };
-        self.unsynced_since = None;
-        let file = file_name(live.number());
-        self.fail(&format!("{doing} {}: {error}", file.display()));
-        self.leave(&live, true);
+    /// Lets go of what was released and is still there: the live segment, too, which no release
+    /// removes. Says whether things are different now.
+    fn make_room(&mut self) -> bool {
+        let (before, released) = {
+            let segments = lock(&self.shared.segments);
+            (segments.bytes(), segments.released)
+        };
+        let unneeded = |live: &Live| live.acknowledged > FIRST_FRAME && live.end() <= released;
+        if self.live.as_ref().is_some_and(unneeded) {
+            self.roll();
+            if self.live.is_none() {
+                // The file of the old one is what remembers which numbers were given.
+                return true;
+            }
+        }
+        remove_released(&self.shared);
+        lock(&self.shared.segments).bytes() < before
     }
 
-    /// The segment gets no more records. After a failure what was not acknowledged is cut off, if
-    /// the disk allows: it may need the space, and the next segment says where this one ends.
-    fn leave(&mut self, live: &Live, failed: bool) {
-        let number = live.number();
-        let path = self.shared.path(number);
-        let empty = live.acknowledged == FIRST_FRAME;
-        let removed = failed && empty && self.shared.vfs.remove(&path).is_ok();
-        let cut = failed
-            && !removed
-            && self.shared.vfs.truncate(&path, live.acknowledged.max(FIRST_FRAME)).is_ok();
-        let mut segments = lock(&self.shared.segments);
-        if removed {
-            segments.entries.remove(&number);
-            return;
+    /// Gives the live segment up after a failure. What was not acknowledged is cut off; what was
+    /// acknowledged is synced, if it is not yet and that can still be done.
+    fn abandon(&mut self, fault: Fault, error: &io::Error) {
+        let Some(live) = &self.live else { return };
+        let (number, bytes) = (live.number(), self.cut_off(live));
+        self.fail_in(number, fault, error);
+        if fault == Fault::Write
+            && self.unsynced_since.is_some()
+            && let Err(error) = self.sync_unmarked()
+        {
+            self.fail_in(number, Fault::Sync, &error);
         }
-        if let Some(entry) = segments.entries.get_mut(&number) {
+        self.unsynced_since = None;
+        let Some(live) = self.live.take() else { return };
+        match bytes {
+            Some(bytes) => self.leave(&live, bytes),
+            None => drop(lock(&self.shared.segments).entries.remove(&number)),
+        }
+    }
+
+    /// Cuts off what was not acknowledged, if the disk allows: it may need the space, and the next
+    /// segment says where this one ends. Returns how long the file is; `None` when it held no record
+    /// and is removed.
+    fn cut_off(&self, live: &Live) -> Option<u64> {
+        let path = self.shared.path(live.number());
+        if live.acknowledged == FIRST_FRAME && self.shared.vfs.remove(&path).is_ok() {
+            return None;
+        }
+        let cut = self.shared.vfs.truncate(&path, live.acknowledged);
+        Some(if cut.is_ok() { live.acknowledged } else { live.written })
+    }
+
+    /// The segment gets no more records; its file has so many bytes.
+    fn leave(&mut self, live: &Live, bytes: u64) {
+        if let Some(entry) = lock(&self.shared.segments).entries.get_mut(&live.number()) {
             entry.live = false;
             entry.end = live.acknowledged;
-            entry.bytes = if cut { live.acknowledged } else { live.written.max(entry.bytes) };
+            entry.bytes = bytes;
         }
-        drop(segments);
         self.previous = Some(live.end());
     }
 
@@ -353,6 +404,14 @@ impl Committer {
                 lock(&self.shared.health).failing = None;
             }
         }
+    }
+
+    fn fail_in(&mut self, number: u64, fault: Fault, error: &io::Error) {
+        let doing = match fault {
+            Fault::Write => "write to",
+            Fault::Sync => "sync",
+        };
+        self.fail(&format!("{doing} {}: {error}", file_name(number).display()));
     }
 
     fn fail(&mut self, reason: &str) {

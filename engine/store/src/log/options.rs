@@ -4,7 +4,10 @@ use std::{fmt, io, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use super::{frame::HEAD, segment::FIRST_FRAME};
+use super::{
+    frame::HEAD,
+    segment::{FIRST_FRAME, HIGHEST_FIRST},
+};
 
 /// How a log behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +22,9 @@ pub struct LogOptions {
     pub window: Option<Duration>,
     /// Without a window, the longest time between a write and its sync.
     pub background_sync: Duration,
-    /// Records that would make the log larger than this are refused.
+    /// Records that would make the log larger than this are refused until some are released; two
+    /// segments at least let it go on meanwhile. A record that is longer on its own is refused for
+    /// good.
     pub max_bytes: u64,
     /// Longer records (header and payload together) are refused. Those that are in the log are
     /// read, however long.
@@ -28,7 +33,7 @@ pub struct LogOptions {
     pub retry_pause: Duration,
     /// No new segment gets a lower number. Whoever keeps positions elsewhere passes one more than
     /// the highest segment that it knows, so that no position is given twice should the log's
-    /// folder be lost.
+    /// folder be lost. At most 2⁶² - 1.
     pub first_segment: u64,
 }
 
@@ -57,7 +62,20 @@ impl LogOptions {
                 segment_bytes: self.segment_bytes,
             });
         }
+        if self.first_segment > HIGHEST_FIRST {
+            return Err(OpenLogError::HighSegments {
+                found: self.first_segment,
+                most: HIGHEST_FIRST,
+            });
+        }
         Ok(())
+    }
+
+    /// Bytes of the longest record that is taken: one that an empty log has room for, with the mark
+    /// behind it.
+    pub(super) fn longest_record(&self) -> u32 {
+        let room = self.max_bytes.saturating_sub(FIRST_FRAME + 2 * HEAD);
+        u32::try_from(room).unwrap_or(u32::MAX).min(self.max_record)
     }
 }
 
@@ -164,6 +182,17 @@ pub enum OpenLogError {
         /// Bytes of a segment.
         segment_bytes: u64,
     },
+    /// The numbers of segments end somewhere.
+    #[error(
+        "open a log: segments from number {found} on were asked for, at most {most} is possible; \
+         give the number after the highest segment that is known"
+    )]
+    HighSegments {
+        /// As asked for.
+        found: u64,
+        /// What is possible.
+        most: u64,
+    },
     /// There is no such folder and none can be made, or it can't be read.
     #[error("open the log in {}: {doing}", folder.display())]
     Folder {
@@ -171,6 +200,20 @@ pub enum OpenLogError {
         folder: PathBuf,
         /// What was tried.
         doing: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The disk can't read the mark up to which records are released. Going on without it could
+    /// give a number a second time, and the mark, once it is readable again, would release what
+    /// came under that number since.
+    #[error(
+        "open a log: read {}; try again, and if the disk has lost it for good, remove it: records \
+         that were released are then replayed again",
+        file.display()
+    )]
+    Mark {
+        /// The file with the mark.
+        file: PathBuf,
         /// What the system said.
         source: io::Error,
     },

@@ -1,12 +1,14 @@
 //! Opens the folder of a log after whatever happened to it.
 //!
-//! No state of a file keeps the log from opening, and no damage is passed over in silence.
+//! No state of a segment keeps the log from opening, and no damage is passed over in silence.
 //!
 //! - A segment whose successor says where it ends is read up to there. What cannot be read is
 //!   corruption; what comes after was never acknowledged.
-//! - The last segment has no successor. Damage that a mark follows is corruption. Damage that no
-//!   mark follows is a torn write: the segment is cut off there, so that what is replayed is a
-//!   prefix of what was appended.
+//! - The last segment that can be read has no successor that can be asked. Damage that a mark
+//!   follows is corruption. Damage that no mark follows is a torn write: the segment is cut off
+//!   there, so that what is replayed is a prefix of what was appended.
+//! - A segment that can't be read now may be readable later. It stays until it is released, and goes
+//!   to the quarantine then, like one with damage.
 //! - New records always go to a new segment, never behind what was recovered.
 
 use std::{
@@ -20,8 +22,8 @@ use std::{
 
 use super::{
     LogOptions, OpenLogError, Position, Quarantined, Recovery, TruncatedTail,
-    frame::HEAD,
-    released,
+    frame::{HEAD, Seal},
+    released::{self, Mark},
     scan::{Scan, Step},
     segment::{BLOCK, FIRST_FRAME, Header, HeaderFault, file_name, number_of},
     shared::{Entry, Segments},
@@ -54,11 +56,14 @@ struct Found {
     size: u64,
 }
 
-/// A segment whose header was looked at.
-struct Opened {
-    file: Box<dyn VfsFile>,
-    size: u64,
-    header: Result<Header, HeaderFault>,
+/// What a segment's file turned out to be.
+enum Opened {
+    /// A segment.
+    Whole(Found),
+    /// A file of so many bytes that is none.
+    Faulty(u64, HeaderFault),
+    /// A file of so many bytes, as far as is known, that the disk could not read.
+    Unread(u64, io::Error),
 }
 
 /// How far a segment goes.
@@ -66,9 +71,9 @@ struct Opened {
 enum Ending {
     /// As its successor says.
     Known(u64),
-    /// It has no successor: a write may have been torn.
+    /// It has no successor that can be read: a write may have been torn.
     Last,
-    /// Its successor can't be asked.
+    /// It has one, but not the next.
     Unknown,
 }
 
@@ -84,13 +89,16 @@ pub(super) fn recover(
         folder,
         recovery: Recovery::default(),
         quarantined: BTreeSet::new(),
+        unread: BTreeMap::new(),
         buffer: Vec::new(),
     };
     let numbers = work.list()?;
-    work.list_quarantine();
-    let released = work.released();
-    let found: BTreeMap<u64, Found> =
-        numbers.iter().filter_map(|&number| Some((number, work.header(number)?))).collect();
+    work.list_quarantine()?;
+    let released = work.released()?;
+    let found: BTreeMap<u64, Found> = numbers
+        .iter()
+        .filter_map(|&number| Some((number, work.header(number, released)?)))
+        .collect();
     work.report_missing(&numbers, &found, released);
     let ends: BTreeMap<u64, u64> = found
         .values()
@@ -98,7 +106,7 @@ pub(super) fn recover(
         .map(|previous| (previous.segment, previous.offset))
         .collect();
 
-    let last = numbers.last().copied();
+    let last = found.last_key_value().map(|(&number, _)| number);
     let mut entries = BTreeMap::new();
     for (number, segment) in found {
         if number < released.segment {
@@ -119,10 +127,11 @@ pub(super) fn recover(
         work.note(format!("the folder can't be synced: {error}"));
     }
 
-    let highest = last.into_iter().chain(work.quarantined.last().copied()).max().unwrap_or(0);
-    work.recovery.segments = entries.len() as u64;
+    let highest = numbers.last().max(work.quarantined.last()).copied().unwrap_or(0);
     let previous = entries.last_key_value();
     let previous = previous.map(|(&segment, entry)| Position { segment, offset: entry.end });
+    // Nobody says where one of these ends: the next time it may be readable.
+    entries.append(&mut work.unread);
     let end = previous.unwrap_or(Position::START).max(released);
     Ok(Recovered {
         next_number: (highest.max(released.segment) + 1).max(options.first_segment),
@@ -138,6 +147,8 @@ struct Work<'a> {
     recovery: Recovery,
     /// Numbers of segments in quarantine.
     quarantined: BTreeSet<u64>,
+    /// Segments that the disk could not read.
+    unread: BTreeMap<u64, Entry>,
     buffer: Vec<u8>,
 }
 
@@ -168,20 +179,23 @@ impl Work<'_> {
         Ok(numbers)
     }
 
-    fn list_quarantine(&mut self) {
+    fn list_quarantine(&mut self) -> Result<(), OpenLogError> {
         let folder = self.folder.join(QUARANTINE);
-        match self.vfs.list(&folder) {
-            Ok(names) => {
-                for name in names {
-                    if is_temporary(&name) {
-                        self.remove_leftover(&folder.join(&name));
-                    }
-                    self.quarantined.extend(number_of(&name));
-                }
+        let names = match self.vfs.list(&folder) {
+            Ok(names) => names,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            // Without it a number could be given a second time.
+            Err(source) => {
+                return Err(OpenLogError::Folder { folder, doing: "list it", source });
             }
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => self.note(format!("the folder {QUARANTINE} can't be listed: {error}")),
+        };
+        for name in names {
+            if is_temporary(&name) {
+                self.remove_leftover(&folder.join(&name));
+            }
+            self.quarantined.extend(number_of(&name));
         }
+        Ok(())
     }
 
     fn remove_leftover(&mut self, path: &Path) {
@@ -193,67 +207,78 @@ impl Work<'_> {
         self.note(note);
     }
 
-    fn released(&mut self) -> Position {
-        match released::load(self.vfs, self.folder) {
-            Ok(mark) => mark.unwrap_or(Position::START),
-            Err(error) => {
+    fn released(&mut self) -> Result<Position, OpenLogError> {
+        let mark = released::load(self.vfs, self.folder);
+        let mark = mark.map_err(|source| OpenLogError::Mark {
+            file: self.folder.join(released::FILE),
+            source,
+        })?;
+        Ok(match mark {
+            Mark::Before(position) => position,
+            Mark::Missing => Position::START,
+            Mark::Damaged => {
                 self.note(format!(
-                    "the file {} can't be read, so released records are replayed again: {error}",
+                    "the file {} can't be read, so released records are replayed again: not 28 \
+                     bytes with a good checksum",
                     released::FILE
                 ));
                 Position::START
             }
-        }
+        })
     }
 
     /// Opens a segment and reads its header. One that says nothing is put aside.
-    fn header(&mut self, number: u64) -> Option<Found> {
+    fn header(&mut self, number: u64, released: Position) -> Option<Found> {
         let name = file_name(number);
         let name = name.display();
         match self.open_segment(number) {
-            Err(error) => {
-                self.note(format!("{name} can't be read and is left alone: {error}"));
-                None
+            Opened::Whole(found) if found.header.number == number => return Some(found),
+            Opened::Whole(Found { header, file, size }) => {
+                drop(file);
+                self.put_aside(number, size, &format!("says that it is segment {}", header.number));
             }
-            Ok(Opened { size: 0, .. }) => {
+            Opened::Unread(size, error) => {
+                self.note(format!("{name} can't be read and is left alone: {error}"));
+                if number < released.segment {
+                    return None;
+                }
+                self.quarantine(number, 0, size);
+                let seal = Seal { salt: 0, segment: number };
+                let (live, put_aside) = (false, true);
+                let entry = Entry { seal, end: FIRST_FRAME, bytes: size, live, put_aside };
+                self.unread.insert(number, entry);
+            }
+            Opened::Faulty(0, _) => {
                 self.note(format!("{name} is empty: removed"));
                 self.remove(number);
-                None
             }
-            Ok(Opened { header: Err(HeaderFault::Future(version)), .. }) => {
-                self.note(format!(
-                    "{name} is of format version {version}, written by a later release: left \
-                     alone; its records are read by that release"
-                ));
-                None
-            }
-            Ok(Opened { file, size, header: Ok(header) }) if header.number == number => {
-                Some(Found { header, file, size })
-            }
-            Ok(Opened { file, size, header }) => {
-                drop(file);
-                let why = header.map_or_else(
-                    |_| "has no readable header".to_owned(),
-                    |header| format!("says that it is segment {}", header.number),
-                );
-                self.put_aside(number, size, &why);
-                None
+            Opened::Faulty(_, HeaderFault::Future(version)) => self.note(format!(
+                "{name} is of format version {version}, written by a later release: left alone; \
+                 its records are read by that release"
+            )),
+            Opened::Faulty(size, HeaderFault::Unreadable) => {
+                self.put_aside(number, size, "has no readable header");
             }
         }
+        None
     }
 
-    fn open_segment(&self, number: u64) -> io::Result<Opened> {
-        let mut file = self.vfs.open(&self.folder.join(file_name(number)))?;
-        let size = file.size()?;
+    fn open_segment(&self, number: u64) -> Opened {
+        let opened = self.vfs.open(&self.folder.join(file_name(number)));
+        let mut file = match opened {
+            Ok(file) => file,
+            Err(error) => return Opened::Unread(0, error),
+        };
+        let size = match file.size() {
+            Ok(size) => size,
+            Err(error) => return Opened::Unread(0, error),
+        };
         let mut block = [0; BLOCK];
-        let mut filled = 0;
-        while filled < BLOCK {
-            match file.read_at(filled as u64, &mut block[filled..])? {
-                0 => break,
-                n => filled += n,
-            }
+        match vfs::read_up_to(&mut *file, 0, &mut block).map(|n| Header::decode(&block[..n])) {
+            Ok(Ok(header)) => Opened::Whole(Found { header, file, size }),
+            Ok(Err(fault)) => Opened::Faulty(size, fault),
+            Err(error) => Opened::Unread(size, error),
         }
-        Ok(Opened { file, size, header: Header::decode(&block[..filled]) })
     }
 
     /// Moves a segment that says nothing to the quarantine.
@@ -310,7 +335,8 @@ impl Work<'_> {
         }
     }
 
-    /// Replays a segment. `None` when it is gone, having held no record.
+    /// Replays a segment. `None` when it is gone, having held no record. One that says where the
+    /// segment before it ends, and that its successor knows of, stays all the same.
     fn scan(
         &mut self,
         found: Found,
@@ -328,9 +354,14 @@ impl Work<'_> {
         let mut proven = 0;
         let mut torn = None;
         let mut at = FIRST_FRAME;
+        // As for a segment that is appended to, the mark at the end does not count.
+        let mut end = at;
         loop {
             match scan.step(at, limit) {
-                Ok(Step::End) => break,
+                Ok(Step::End) => {
+                    entry.end = end;
+                    break;
+                }
                 Ok(Step::Mark { to }) => at = to,
                 Ok(Step::Record { to }) => {
                     records += 1;
@@ -340,7 +371,7 @@ impl Work<'_> {
                         self.recovery.bytes += to - at - HEAD;
                         replay(position, scan.body());
                     }
-                    at = to;
+                    (at, end) = (to, to);
                 }
                 Ok(Step::Damage { to }) => {
                     if ending == Ending::Last && at >= proven {
@@ -353,7 +384,7 @@ impl Work<'_> {
                     }
                     self.quarantine(number, at, to);
                     entry.put_aside = true;
-                    at = to;
+                    (at, end) = (to, to);
                 }
                 Err(error) => {
                     self.note(format!("{} at offset {at}: {error}", file_name(number).display()));
@@ -368,13 +399,15 @@ impl Work<'_> {
             entry.bytes = self.cut(number, &mut scan, offset..size, whole > 0);
         }
         self.buffer = scan.into_buffer();
-        if ending == Ending::Last {
+        let known = matches!(ending, Ending::Known(_));
+        if !known {
             self.sync(number);
         }
-        if records == 0 && !entry.put_aside {
+        if records == 0 && !entry.put_aside && !known {
             self.remove(number);
             return None;
         }
+        self.recovery.segments += u64::from(records > 0);
         Some(entry)
     }
 

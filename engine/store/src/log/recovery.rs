@@ -41,9 +41,10 @@ pub struct Quarantined {
     pub segment: u64,
     /// Where the damage begins.
     pub from: u64,
-    /// Where the next record begins, or the segment ends.
+    /// Where the next record begins, or the segment ends as far as is known.
     pub to: u64,
     /// Where the bytes are. A segment with good records stays in its place until it is released,
-    /// and goes to the folder `quarantine` then; one without a readable header is there already.
+    /// and goes to the folder `quarantine` then, and so does one that the disk could not read: it is
+    /// replayed should the log be opened again before that. One without a header is there already.
     pub file: PathBuf,
 }

@@ -67,6 +67,19 @@ pub(super) fn release(shared: &Shared, before: Position) -> Result<(), ReleaseLo
     })
 }
 
+/// Removes segments that were released and are still there, since records were appended to them at
+/// that time or they could not be removed. Those that still can't be wait for the next release, which
+/// says why.
+pub(super) fn remove_released(shared: &Shared) {
+    if unneeded(shared, Position::START).1.is_empty() {
+        return;
+    }
+    let _one_at_a_time = lock(&shared.releasing);
+    for (number, put_aside) in unneeded(shared, Position::START).1 {
+        let _ = if put_aside { keep_aside(shared, number) } else { remove(shared, number) };
+    }
+}
+
 /// The position up to which all is released, and the segments that end before it; whether they are
 /// to be put aside.
 fn unneeded(shared: &Shared, before: Position) -> (Position, Vec<(u64, bool)>) {

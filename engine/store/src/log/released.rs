@@ -26,23 +26,28 @@ pub(super) fn save(vfs: &dyn Vfs, folder: &Path, before: Position) -> io::Result
     vfs::write_whole(vfs, &folder.join(FILE), &bytes).map(drop)
 }
 
-/// Reads the mark; `None` when there is none yet.
+/// What the file says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// There is none yet.
+    Missing,
+    /// It is not what [`save`] wrote, and never will be again.
+    Damaged,
+    /// Records before it are released.
+    Before(Position),
+}
+
+/// Reads the mark.
 ///
 /// # Errors
-/// When it can't be read, or is not what [`save`] wrote.
-pub(super) fn load(vfs: &dyn Vfs, folder: &Path) -> io::Result<Option<Position>> {
+/// When the disk can't say what the file holds.
+pub(super) fn load(vfs: &dyn Vfs, folder: &Path) -> io::Result<Mark> {
     let mut file = match vfs.open(&folder.join(FILE)) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Mark::Missing),
         opened => opened?,
     };
     let mut bytes = [0; BYTES + 1];
-    let mut filled = 0;
-    while filled < bytes.len() {
-        match file.read_at(filled as u64, &mut bytes[filled..])? {
-            0 => break,
-            n => filled += n,
-        }
-    }
+    let filled = vfs::read_up_to(&mut *file, 0, &mut bytes)?;
     let long = |at: usize| {
         let mut long = [0; 8];
         long.copy_from_slice(&bytes[at..at + 8]);
@@ -51,8 +56,8 @@ pub(super) fn load(vfs: &dyn Vfs, folder: &Path) -> io::Result<Option<Position>>
     let whole = filled == BYTES
         && bytes[..8] == MAGIC
         && bytes[24..BYTES] == crc32fast::hash(&bytes[..24]).to_le_bytes();
-    if whole {
-        return Ok(Some(Position { segment: long(8), offset: long(16) }));
+    if !whole {
+        return Ok(Mark::Damaged);
     }
-    Err(io::Error::new(ErrorKind::InvalidData, "not 28 bytes with a good checksum"))
+    Ok(Mark::Before(Position { segment: long(8), offset: long(16) }))
 }

@@ -23,6 +23,10 @@ const VERSION: u32 = 1;
 const FIELDS: usize = 44;
 /// Behind the number in a segment's name.
 const ENDING: &str = ".log";
+/// Numbers from here on are no segment's.
+const NUMBERS_END: u64 = u64::MAX / 2;
+/// Whoever opens a log may ask for no number above it: as many again are left for what follows.
+pub(super) const HIGHEST_FIRST: u64 = NUMBERS_END / 2;
 
 /// What a segment says about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,7 +130,7 @@ pub(super) fn number_of(name: &OsStr) -> Option<u64> {
     let digits = name.to_str()?.strip_suffix(ENDING)?;
     let all_digits = digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit());
     let number = if all_digits { digits.parse().ok()? } else { return None };
-    (1..u64::MAX / 2).contains(&number).then_some(number)
+    (1..NUMBERS_END).contains(&number).then_some(number)
 }
 
 #[cfg(test)]

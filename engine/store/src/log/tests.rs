@@ -29,6 +29,8 @@ mod damage;
 mod disk;
 mod faults;
 mod model;
+mod opening;
+mod room;
 mod writer;
 
 /// Segments with room for a few records, no pause after failures.
@@ -104,9 +106,8 @@ impl Bench {
         let mut replayed = Vec::new();
         let mut replay = |position, bytes: &[u8]| replayed.push((position, id_of(bytes)));
         let vfs: Arc<dyn Vfs> = Arc::new(vfs.clone());
-        let Prepared { shared, mut committer, held, recovery } =
+        let Prepared { shared, committer, held, recovery } =
             prepare(vfs, &folder(), options, &mut replay)?;
-        committer.tick(clock::now());
         let answers = Answers::default();
         Ok(Self { shared, committer, _held: held, recovery, replayed, answers })
     }

@@ -121,6 +121,27 @@ pub fn append_all(file: &mut dyn VfsFile, mut bytes: &mut [IoSlice<'_>]) -> io::
     Ok(())
 }
 
+/// Reads from an offset on until the buffer is full or the file ends, and says how many bytes.
+///
+/// # Errors
+/// When the system says no.
+pub(super) fn read_up_to(
+    file: &mut dyn VfsFile,
+    offset: u64,
+    buffer: &mut [u8],
+) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read_at(offset + filled as u64, &mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
 /// Makes a small file whole or not at all: written under the same name with `.tmp` behind it,
 /// synced, renamed, and the folder synced. A file of that name is replaced, and so is a leftover
 /// with `.tmp`. Returns the file, to append to.

@@ -69,7 +69,6 @@ pub(super) fn enqueue(shared: &Shared, pending: Pending) -> Result<(), Pending> 
 fn run(shared: &Shared, committer: &mut Committer) {
     let window = shared.options.window.unwrap_or(Duration::ZERO);
     let mut now = clock::now();
-    committer.tick(now);
     let mut due = now;
     loop {
         if committer.is_failing() {

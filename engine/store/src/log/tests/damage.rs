@@ -253,6 +253,51 @@ fn zeros_at_the_end_are_the_end() {
 }
 
 #[test]
+fn a_last_file_that_says_nothing_does_not_make_a_torn_write_corruption() {
+    let vfs = Simulated::default();
+    let mut bench = Bench::open(&vfs, SMALL).expect("the log opens");
+    bench.append(0..2);
+    let acknowledged = bench.acknowledged();
+    // The sync after the write.
+    vfs.cut_at(2);
+    bench.append(2..6);
+    drop(bench);
+    vfs.kill();
+    let whole = Bench::open(&vfs.fork(), SMALL).expect("the log opens").ids();
+    assert_eq!(whole, [0, 1, 2, 3, 4, 5], "all of it was written");
+    // Behind the mark.
+    let second = acknowledged[&1].offset + HEAD + record(1).bytes() + HEAD;
+    let torn = with_changed(&vfs, 1, |bytes| bytes[(second + HEAD) as usize] ^= 1);
+    let future = {
+        let mut header = Header { number: 2, previous: None, created_unix_nano: 1 }.encode();
+        (header[8], header[2048 + 8]) = (9, 9);
+        header
+    };
+    for last in [&b""[..], b"nonsense", &future] {
+        let torn = torn.fork();
+        torn.put(&segment_path(2), last);
+        let bench = Bench::open(&torn, SMALL).expect("the log opens");
+        check_replay(&bench.replayed, &acknowledged, 6, &last.len());
+        assert_eq!(bench.ids(), [0, 1], "a prefix: {:?}", bench.recovery);
+        let Recovery { truncated_tail, quarantined, .. } = &bench.recovery;
+        let tail = truncated_tail.as_ref().expect("a tail was cut off");
+        assert_eq!((tail.segment, tail.offset, tail.kept.is_some()), (1, second, true));
+        assert!(quarantined.iter().all(|damage| damage.segment == 2), "{quarantined:?}");
+        assert!(lock(&bench.shared.segments).entries.keys().all(|&n| n != 2), "not given again");
+
+        // What is replayed stays.
+        let vfs = vfs.fork();
+        vfs.put(&segment_path(2), last);
+        let bench = Bench::open(&vfs, SMALL).expect("the log opens");
+        assert_eq!(bench.ids(), whole);
+        drop(bench);
+        vfs.power_cut(Cut::Drop);
+        let bench = Bench::open(&vfs, SMALL).expect("the log opens");
+        assert_eq!(bench.ids(), whole);
+    }
+}
+
+#[test]
 fn a_lost_log_does_not_give_a_position_twice() {
     let options = LogOptions { first_segment: 10, ..SMALL };
     let vfs = Simulated::default();

@@ -100,6 +100,105 @@ fn a_failure_and_then_a_power_cut_cost_no_acknowledged_record() {
     }
 }
 
+/// A replay without the records that a power cut takes when there is no window.
+fn check_without_window(
+    bench: &Bench,
+    acknowledged: &BTreeMap<u32, Position>,
+    sync_failed: bool,
+    context: &dyn std::fmt::Debug,
+) {
+    let quarantined = &bench.recovery.quarantined;
+    let replayed: BTreeMap<u32, Position> =
+        bench.replayed.iter().map(|&(position, id)| (id, position)).collect();
+    let lost: Vec<Position> = acknowledged
+        .iter()
+        .filter(|&(id, position)| replayed.get(id) != Some(position))
+        .map(|(_, &position)| position)
+        .collect();
+    let kept = acknowledged.values().rev().find(|position| !lost.contains(position));
+    for &position in &lost {
+        // Nothing later is there, or it is said what is missing.
+        let told = quarantined.iter().any(|damage| {
+            damage.segment == position.segment
+                && (damage.from..damage.to).contains(&position.offset)
+        });
+        assert!(
+            kept.is_none_or(|&kept| position > kept) || (told && sync_failed),
+            "a hole at {position}, {context:?}: {:?}",
+            bench.recovery
+        );
+    }
+    if !sync_failed {
+        assert_eq!(quarantined, &[], "{context:?}");
+    }
+}
+
+#[test]
+fn without_a_window_a_failure_and_then_a_power_cut_leave_no_hole() {
+    let never = Duration::from_secs(3600);
+    let mut failures = 0;
+    for background_sync in [never, Duration::ZERO] {
+        let options = LogOptions { window: None, background_sync, ..SMALL };
+        for n in 1.. {
+            let mut reached = false;
+            for (count, error) in [(1, EIO), (1, ENOSPC), (2, EIO), (3, ENOSPC), (4, EIO)] {
+                let vfs = Simulated::default();
+                let Ok(mut bench) = Bench::open(&vfs, options) else { panic!("the log opens") };
+                vfs.fail_at(n, count, error);
+                let before = vfs.operations();
+                let mut sync_failed = false;
+                let mut next = 0;
+                for batch in [1, 3, 2, 5, 1, 4, 2, 1] {
+                    bench.append(next..next + batch);
+                    next += batch;
+                    let failing = bench.shared.status().failing;
+                    sync_failed |= failing.is_some_and(|why| why.starts_with("sync "));
+                }
+                reached |= vfs.operations() - before >= n;
+                let context = (background_sync, n, count, error);
+                failures += usize::from(bench.acknowledged().len() < next as usize);
+
+                vfs.heal();
+                // The first may find the log failing.
+                bench.append([next]);
+                bench.append([next + 1]);
+                let acknowledged = bench.acknowledged();
+                assert!(acknowledged.contains_key(&(next + 1)), "{context:?}");
+                if !sync_failed {
+                    let read = read_all(bench.reader(Position::START));
+                    let synced = bench.shared.status().synced;
+                    let durable = acknowledged.iter().filter(|&(_, position)| *position < synced);
+                    let durable = durable.map(|(&id, &position)| (position, id));
+                    assert_eq!(read, durable.collect::<Vec<_>>(), "{context:?}");
+                }
+
+                let cut_now = vfs.fork();
+                bench.committer.finish();
+                let synced = bench.shared.status();
+                assert_eq!(synced.synced, synced.end, "{context:?}");
+                drop(bench);
+                for cut in TEARS {
+                    let vfs = cut_now.fork();
+                    vfs.power_cut(cut);
+                    let bench = Bench::open(&vfs, options).expect("the log opens");
+                    check_replay(&bench.replayed, &BTreeMap::new(), next + 2, &(context, cut));
+                    check_without_window(&bench, &acknowledged, sync_failed, &(context, cut));
+                }
+                vfs.power_cut(Cut::Drop);
+                let bench = Bench::open(&vfs, options).expect("the log opens");
+                check_without_window(&bench, &acknowledged, sync_failed, &context);
+                if !sync_failed {
+                    check_replay(&bench.replayed, &acknowledged, next + 2, &context);
+                }
+            }
+            if !reached {
+                break;
+            }
+        }
+    }
+    assert!(failures > 50, "{failures}");
+}
+
 #[test]
 fn a_failure_while_opening_is_told_or_harmless() {
     let vfs = Simulated::default();
@@ -114,7 +213,7 @@ fn a_failure_while_opening_is_told_or_harmless() {
             let vfs = vfs.fork();
             vfs.fail_at(n, 1, error);
             match Bench::open(&vfs, SMALL) {
-                Err(OpenLogError::Folder { .. }) => {}
+                Err(OpenLogError::Folder { .. } | OpenLogError::Mark { .. }) => {}
                 Err(error) => panic!("{n}: {error}"),
                 Ok(bench) => {
                     let whole = bench.replayed.len() == acknowledged.len();

@@ -195,6 +195,59 @@ fn the_last_handle_may_go_in_a_callback() {
 }
 
 #[test]
+fn each_of_two_that_close_at_once_waits_for_the_end() {
+    let log = open(&Simulated::default(), SMALL);
+    let (open_gate, gate) = mpsc::channel::<()>();
+    log.append(record(0), Box::new(move |_| gate.recv().expect("opened")));
+    let (to, answers) = mpsc::channel();
+    append(&log, 1, &to);
+    let closing: Vec<_> =
+        [log.clone(), log].map(|log| on_a_thread(move || log.close())).into_iter().collect();
+    for _ in 0..20_000 {
+        assert!(!closing.iter().any(JoinHandle::is_finished), "records still wait");
+        thread::yield_now();
+    }
+    open_gate.send(()).expect("awaited");
+    for closed in closing {
+        let status = closed.join().expect("no panic");
+        assert_eq!((status.queued_records, status.figures.appends), (0, 2), "{status:?}");
+    }
+    answers.try_recv().expect("answered").1.expect("acknowledged");
+}
+
+#[test]
+fn a_callback_may_close_while_another_does() {
+    let log = open(&Simulated::default(), SMALL);
+    let (other, third) = (log.clone(), log.clone());
+    let (entered, inside) = mpsc::channel();
+    let (open_gate, gate) = mpsc::channel::<()>();
+    log.append(
+        record(0),
+        Box::new(move |_| {
+            entered.send(()).expect("heard");
+            gate.recv().expect("opened");
+            third.close();
+        }),
+    );
+    inside.recv_timeout(PATIENCE).expect("it is answered for");
+    let closing = on_a_thread(move || other.close());
+    until(|| lock(&log.0.shared.queue).closing);
+    open_gate.send(()).expect("awaited");
+    assert_eq!(closing.join().expect("no panic").figures.appends, 1);
+}
+
+#[test]
+fn a_disk_that_takes_nothing_is_reported_from_the_beginning() {
+    let vfs = Simulated::default();
+    vfs.leave_space(0);
+    let options = LogOptions { retry_pause: Duration::from_secs(3600), ..SMALL };
+    let log = open(&vfs, options);
+    let failing = log.status().failing.expect("no segment can be made");
+    assert!(failing.contains("os error 28"), "{failing}");
+    assert_eq!(log.close().figures.failures, 2, "at the beginning and at the end");
+}
+
+#[test]
 fn readers_follow_and_outlive_releases() {
     let vfs = Simulated::default();
     let log = open(&vfs, LogOptions { window: Some(Duration::from_millis(1)), ..SMALL });

@@ -17,6 +17,8 @@ use super::{Lock, Vfs, VfsFile};
 
 /// "Input/output error", as the system numbers it.
 pub(crate) const EIO: i32 = 5;
+/// "Interrupted system call".
+const EINTR: i32 = 4;
 /// "No space left on device".
 pub(crate) const ENOSPC: i32 = 28;
 
@@ -70,6 +72,8 @@ struct World {
     capacity: Option<u64>,
     /// Writes take only a part of what they are given.
     short_writes: bool,
+    /// Every other read is interrupted; whether the next one is.
+    interrupted_reads: Option<bool>,
 }
 
 /// What an operation does.
@@ -132,6 +136,11 @@ impl Simulated {
     /// Writes take only a part of what they are given.
     pub(crate) fn write_short(&self) {
         self.world().short_writes = true;
+    }
+
+    /// Every other read is interrupted by a signal, from the next one on.
+    pub(crate) fn interrupt_reads(&self) {
+        self.world().interrupted_reads = Some(true);
     }
 
     /// The power goes, if it is not gone yet, and comes back.
@@ -440,6 +449,12 @@ impl VfsFile for SimulatedFile {
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let mut world = self.system.world();
         world.begin_whole(self.life)?;
+        if let Some(interrupted) = &mut world.interrupted_reads {
+            *interrupted = !*interrupted;
+            if !*interrupted {
+                return Err(io::Error::from_raw_os_error(EINTR));
+            }
+        }
         let file = &world.inodes[&self.id].live;
         let rest = file.get(offset as usize..).unwrap_or_default();
         let n = rest.len().min(buffer.len());
