@@ -7,6 +7,7 @@ is needed and calls this.
 """
 
 import argparse
+import contextlib
 import os
 import signal
 import subprocess
@@ -105,10 +106,13 @@ class Row:
                 if process.wait(timeout=SECONDS) != 0:
                     raise Failed(f"a service ended with {process.returncode}:\n{self.said()}")
         finally:
-            for process in self.processes:
-                process.kill()
-                process.wait()
+            self.kill()
         return self.said()
+
+    def kill(self):
+        for process in self.processes:
+            process.kill()
+            process.wait()
 
     def said(self):
         texts = (path.read_text(errors="replace") for path in self.errors)
@@ -189,12 +193,13 @@ def refused(tests, folder, language, protocol):
 
 def restarted(tests, folder, rows):
     """Killed and started again at the same addresses while services send: what was acknowledged is there."""
-    with tests.server(folder) as server:
+    with tests.server(folder) as server, contextlib.ExitStack() as started:
         running = []
         for number, (language, protocol) in enumerate(rows):
             own = folder / str(number)
             own.mkdir()
             running.append(Row(tests, server, own, [language] * 2, protocol, "gzip", seconds=8))
+            started.callback(running[-1].kill)
         noted_by = [path for row in running for path in row.noted]
         deadline = time.monotonic() + 30
         while not all(path.exists() and path.stat().st_size for path in noted_by):

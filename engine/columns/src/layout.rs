@@ -8,6 +8,7 @@ use resus_model::attributes::{Place, Role};
 use resus_model::schema::{self, Field, Type};
 
 use crate::error::{ColumnsError, WrongType};
+use crate::mapping::is_read;
 use crate::{Mapping, ReadError};
 
 /// The columns of ClickHouse's `otel_traces`, by field of the span schema.
@@ -60,7 +61,8 @@ pub(crate) struct LinkLists {
 /// Which columns say what.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Layout {
-    /// A column for each field of the span schema, in its order. Not the one for `attributes`.
+    /// A column for each field of the span schema, in its order. Not those for `attributes`
+    /// and what is not read.
     columns: [Option<String>; schema::FIELDS.len()],
     pub(crate) attribute_maps: Vec<AttributeMap>,
     /// A list of texts: the names of a span's events.
@@ -139,8 +141,9 @@ impl Finding<'_> {
 
     fn field(&mut self, at: usize, field: &'static Field, mapping: &Mapping) {
         let named = mapping.column(field.name);
-        if field.holds == Type::Json && named.is_none() {
-            return; // The attributes of our own schema are kept for people: no rule asks for them.
+        // The attributes of our own schema are kept for people too: no rule asks for them.
+        if !is_read(field) || (field.holds == Type::Json && named.is_none()) {
+            return;
         }
         let column = match named {
             Some(column) => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use resus_model::schema;
+use resus_model::schema::{self, Field};
 
 /// Columns named by the user for fields of the span schema. What is not named is found by the names
 /// of the span schema and of ClickHouse's `otel_traces`.
@@ -62,7 +62,7 @@ impl Mapping {
                 mistakes.push(MappingMistake::Form(pair.to_owned()));
                 continue;
             };
-            let Some(known) = schema::find(field) else {
+            let Some(known) = schema::find(field).filter(|known| is_read(known)) else {
                 let (pair, field) = (pair.to_owned(), field.to_owned());
                 mistakes.push(MappingMistake::Field { pair, field });
                 continue;
@@ -102,11 +102,17 @@ impl fmt::Display for MappingError {
         }
         let unknown = |m: &MappingMistake| matches!(m, MappingMistake::Field { .. });
         if self.mistakes.iter().any(unknown) {
-            let names: Vec<&str> = schema::FIELDS.iter().map(|field| field.name).collect();
+            let read = schema::FIELDS.iter().filter(|field| is_read(field));
+            let names: Vec<&str> = read.map(|field| field.name).collect();
             write!(f, "; the fields are {}", names.join(", "))?;
         }
         Ok(())
     }
+}
+
+/// False for what files keep for people alone: no rule asks for it.
+pub(crate) fn is_read(field: &Field) -> bool {
+    !matches!(field.name, "events" | "resource_attributes" | "scope" | "status_message")
 }
 
 /// `, is FIELD meant?` where a known field is the same but for case, dashes and underscores.
@@ -115,7 +121,7 @@ fn meant(field: &str) -> String {
         text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
     };
     let wanted = bare(field);
-    let found = schema::FIELDS.iter().find(|known| bare(known.name) == wanted);
+    let found = schema::FIELDS.iter().find(|known| is_read(known) && bare(known.name) == wanted);
     found.map_or_else(String::new, |known| format!(", is `{}` meant?", known.name))
 }
 
@@ -135,15 +141,17 @@ mod tests {
 
     #[test]
     fn all_mistakes_are_told_at_once() {
-        let pairs = ["noequals", "x=", "a=traceId", "b=colour", "c=service", "d=service"];
-        let error = Mapping::parse(pairs).expect_err("five mistakes");
-        assert_eq!(error.mistakes.len(), 5);
+        let pairs =
+            ["noequals", "x=", "a=traceId", "b=colour", "c=service", "d=service", "e=events"];
+        let error = Mapping::parse(pairs).expect_err("six mistakes");
+        assert_eq!(error.mistakes.len(), 6);
         let text = error.to_string();
         for part in [
             "`noequals` is not of the form column=field",
             "`x=` is not of the form column=field",
             "unknown field `traceId`, is `trace_id` meant?",
             "unknown field `colour`;",
+            "unknown field `events`;",
             "field `service` is mapped twice, to column `c` and to column `d`",
             "the fields are trace_id, span_id, parent_span_id",
         ] {

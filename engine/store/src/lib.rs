@@ -9,6 +9,7 @@
 
 pub mod log;
 mod record_batch;
+pub mod segments;
 mod span_writer;
 
 pub use record_batch::IdEncoding;

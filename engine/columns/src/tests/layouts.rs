@@ -59,7 +59,7 @@ fn the_required_columns_are_enough() {
 }
 
 #[test]
-fn every_column_of_the_schema_is_read() {
+fn every_column_of_the_schema_is_read_or_passed_over() {
     let mut columns = required();
     columns.extend([
         ("parent_span_id", Arc::new(StringArray::from(vec![None, Some(SPAN)])) as ArrayRef),
@@ -80,6 +80,11 @@ fn every_column_of_the_schema_is_read() {
         ("exception_event_count", Arc::new(Float64Array::from(vec![Some(1.0), None])) as ArrayRef),
         ("links", links(["trace_id", "span_id"], &[&[], &[(TRACE, SPAN), ("x", SPAN)]])),
         ("attributes", texts(["{}", "{\"a\":1}"])),
+        // Passed over, whatever they hold.
+        ("events", numbers([1, 2])),
+        ("resource_attributes", texts(["{}", ""])),
+        ("scope", texts(["io.http@1", ""])),
+        ("status_message", numbers([1, 2])),
     ]);
     let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
     assert!(resus_model::schema::FIELDS.iter().all(|f| names.contains(&f.name)), "{names:?}");
