@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
 
 use super::End;
@@ -50,14 +50,6 @@ pub(super) fn read(path: &Path) -> Result<Config> {
         .with_context(|| format!("failed to read the configuration {}", path.display()))?;
     let environment = |name: &str| env::var(name).ok();
     let read_file = |path: &Path| fs::read_to_string(path);
-    let config = config::read(&text, &path.display().to_string(), &environment, &read_file)
-        .map_err(output::failed)?;
-    if config.forward.endpoint.is_some() {
-        bail!(
-            "failed to read the configuration {}: this version cannot forward yet; leave \
-             forward.endpoint empty",
-            path.display()
-        );
-    }
-    Ok(config)
+    config::read(&text, &path.display().to_string(), &environment, &read_file)
+        .map_err(output::failed)
 }

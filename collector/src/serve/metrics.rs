@@ -175,6 +175,14 @@ pub(crate) const FAMILIES: &[Family] = &[
     ),
     gauge("resus_canary_age_seconds", &["stage"], "Age of the last canary at a stage: log or live"),
     counter(
+        "resus_forward_requests_total",
+        &["result"],
+        "Requests to go on: sent, refused for good by the endpoint, dropped because too much waited, given_up without an answer, or unsendable",
+    ),
+    gauge("resus_forward_in_flight", &[], "Requests on their way, or waiting for another attempt"),
+    gauge("resus_forward_backlog_bytes", &[], "Bytes of the log that wait to be forwarded"),
+    counter("resus_forward_retries_total", &[], "Attempts to forward after a request's first"),
+    counter(
         "resus_telemetry_exports_total",
         &["result"],
         "Exports of the collector's own telemetry; result is done or failed",

@@ -16,6 +16,7 @@ mod ingest;
 mod keep;
 mod live;
 mod metrics;
+mod onward;
 mod process;
 mod record;
 mod seal;

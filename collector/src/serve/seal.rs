@@ -15,12 +15,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use resus_model::{LogBatch, SpanBatch};
-use resus_store::log::{Log, Position, ReadLogError, Reader};
+use resus_store::log::{Position, ReadLogError, Reader};
 use resus_store::segments::{SegmentWriter, Segments, add_logs};
 
 use super::clock;
 use super::counters::Counters;
 use super::keep::spans_of;
+use super::onward::Release;
 use super::record::Header;
 use super::settings::nanos;
 use crate::config::Store;
@@ -39,7 +40,7 @@ const FAILED: Duration = Duration::from_secs(5);
 
 /// Seals what the log holds.
 pub(crate) struct Sealer {
-    pub(crate) log: Log,
+    pub(crate) release: Release,
     pub(crate) segments: Arc<Mutex<Segments>>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) segment_spans: u64,
@@ -68,14 +69,14 @@ struct Place {
 impl Sealer {
     pub(crate) fn of(
         store: &Store,
-        log: Log,
+        release: Release,
         segments: Arc<Mutex<Segments>>,
         counters: Arc<Counters>,
         logs: Receiver<LogBatch>,
         stop: Arc<AtomicBool>,
     ) -> Self {
         let Store { segment_spans, segment_age, seal_after, .. } = *store;
-        Self { log, segments, counters, segment_spans, segment_age, seal_after, logs, stop }
+        Self { release, segments, counters, segment_spans, segment_age, seal_after, logs, stop }
     }
 
     /// Runs until it is told to stop. What is not sealed then is in the log.
@@ -105,7 +106,7 @@ impl Sealer {
     fn begin(&self) -> Place {
         let sealed =
             self.segments.lock().expect("nobody panics with this lock held").sealed_up_to();
-        let reader = self.log.reader(sealed.unwrap_or(Position::START));
+        let reader = self.release.log().reader(sealed.unwrap_or(Position::START));
         Place { reader, ahead: None, open: None, batch: SpanBatch::new() }
     }
 
@@ -192,7 +193,7 @@ impl Sealer {
             Err(error) => output::say(&format!("resus: failed to {error}; it is tried again")),
         }
         // What is sealed and still in the log is not read again.
-        if let Err(error) = self.log.release(up_to) {
+        if let Err(error) = self.release.kept(up_to) {
             output::say(&format!("resus: failed to {error}; it is tried again"));
         }
         Ok(())

@@ -9,9 +9,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use resus_engine::{Baseline, MonitorOptions, WatchConfig};
 use resus_evidence::{Limits as EvidenceLimits, LiveOptions};
+use resus_forward::{Backoff, ContentCoding, ForwardOptions};
 use resus_model::Evidence;
 use resus_paths::AssemblerLimits;
-use resus_receive::{Limits, ListenerConfig, Protocols, Secret, TlsConfig};
+use resus_receive::{Limits, ListenerConfig, Protocols, Secret, Signal, TlsConfig};
 use resus_store::WriterOptions;
 use resus_store::log::{LogOptions, Position};
 use resus_store::segments::SegmentsOptions;
@@ -20,6 +21,9 @@ use crate::config;
 use crate::config::address::Listen;
 use crate::config::tls::Tls;
 use crate::config::{Api, Config, Receive};
+
+/// Requests that are forwarded at a time.
+const FORWARDING: NonZeroUsize = NonZeroUsize::new(4).expect("four is not zero");
 
 /// Whole nanoseconds of a time that the configuration bounds to a year at most.
 pub(crate) fn nanos(time: Duration) -> u64 {
@@ -210,4 +214,36 @@ pub(crate) fn names(receive: &Receive) -> Vec<&'static str> {
         return vec!["gRPC and OTLP/HTTP"];
     }
     listeners.into_iter().filter_map(|(listen, name)| listen.map(|_| name)).collect()
+}
+
+/// Which signals go on to another collector.
+pub(crate) fn forwarded(of: &config::Forward) -> Vec<Signal> {
+    let Some(_) = &of.endpoint else { return Vec::new() };
+    let signal = |signal: &config::forward::Signal| match signal {
+        config::forward::Signal::Traces => Signal::Traces,
+        config::forward::Signal::Logs => Signal::Logs,
+        config::forward::Signal::Metrics => Signal::Metrics,
+    };
+    of.signals.iter().map(signal).collect()
+}
+
+/// How requests go on to another collector, if they do.
+pub(crate) fn forward(of: &config::Forward, seed: u64) -> Option<ForwardOptions> {
+    let endpoint = of.endpoint.as_ref()?;
+    let headers = of.headers.iter().map(|(name, value)| (name.clone(), value.expose().to_owned()));
+    Some(ForwardOptions {
+        endpoint: endpoint.to_string(),
+        headers: headers.collect(),
+        compression: match of.compression {
+            config::forward::Compression::Gzip => ContentCoding::Gzip,
+            config::forward::Compression::None => ContentCoding::Identity,
+        },
+        timeout: of.timeout,
+        max_backlog: of.max_backlog,
+        signals: forwarded(of),
+        ca: of.ca.clone(),
+        concurrency: FORWARDING,
+        backoff: Backoff::STANDARD,
+        seed,
+    })
 }

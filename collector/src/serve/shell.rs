@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use resus_engine::{Monitor, MonitorOptions};
+use resus_forward::Forwarder;
 use resus_model::{Evidence, LogBatch};
 use resus_plan::RestartTree;
 use resus_receive::{Listener, Server, Signal, serve_http};
@@ -27,6 +28,7 @@ use super::ingest::{Committed, Content, Ingest, decode_spans, encoding};
 use super::keep::{Kept, logs_of};
 use super::live::{self, Beside, Board, Order};
 use super::metrics::FAMILIES;
+use super::onward::{Onward, Release, read_cursor};
 use super::record::Header;
 use super::seal::{self, Sealer};
 use super::{clock, settings, trail};
@@ -56,6 +58,7 @@ async fn serve(config: Config) -> Result<()> {
     let mut late = LogBatch::default();
     let log = open_log(&config, segments.as_ref(), &mut monitor, &mut late)?;
     let kept = Kept { log: log.clone(), segments };
+    let (release, forwarder) = forwarder(&config, &log)?;
 
     let counters = Arc::new(Counters::default());
     let gauges = Arc::new(Gauges::new(config.metrics.max_series));
@@ -63,7 +66,7 @@ async fn serve(config: Config) -> Result<()> {
     let (sender, receiver) = channel();
     let (orders, ordered) = channel();
     let ending = Arc::new(AtomicBool::new(false));
-    let (beside, keeping) = start_keeping(&config, &kept, &counters, &ending, late)?;
+    let (beside, keeping) = start_keeping(&config, &kept, release, &counters, &ending, late)?;
     let judging = start_live(monitor, receiver, ordered, beside, &board, &counters)?;
     let started_unix_nano = clock::now();
     let shown: Arc<OnceLock<Arc<Api>>> = Arc::default();
@@ -76,7 +79,7 @@ async fn serve(config: Config) -> Result<()> {
         gauges: Arc::clone(&gauges),
         wanted_gauges: config.metrics.gauges.clone(),
         watched: config.watch.enabled,
-        forwarded: Vec::new(),
+        forwarded: settings::forwarded(&config.forward),
     };
     let ingest = Arc::new(ingest);
 
@@ -99,6 +102,7 @@ async fn serve(config: Config) -> Result<()> {
         address: api_listener.local_address(),
         folder: config.store.folder.clone(),
         telemetry: Arc::clone(&telemetry),
+        forwarded: forwarder.as_ref().map(Forwarder::meter),
         started_unix_nano,
     };
     let api = Arc::new(api);
@@ -110,6 +114,7 @@ async fn serve(config: Config) -> Result<()> {
     let canary = tokio::spawn(canaries(Arc::clone(&ingest), stop.clone()));
     let space = config.store.free_space;
     let disk = tokio::spawn(watch_disk(config.store.folder.clone(), space, counters, stop.clone()));
+    let forwarded = forwarder.map(|f| tokio::spawn(f.run(stopped(stop.clone()))));
     let asked = tokio::spawn(serve_http(api_listener, Desk(api), stopped(stop.clone())));
     let received = tokio::spawn(server.run(stopped(stop)));
     end_of_service().await?;
@@ -119,6 +124,9 @@ async fn serve(config: Config) -> Result<()> {
     received.await.context("failed to run the listeners")?;
     canary.await.context("failed to run the canary")?;
     disk.await.context("failed to watch the disk")?;
+    if let Some(forwarded) = forwarded {
+        forwarded.await.context("failed to forward")?;
+    }
     drop(ingest);
     log.close();
     judging.join().ok().context("failed to run the live half: its thread panicked")?;
@@ -165,6 +173,19 @@ fn healthy(config: &Config) -> Result<Vec<Arc<Evidence>>> {
     let evidence = resus_evidence::from_ipc(&bytes)
         .map_err(|e| output::failed(e).context(format!("watch.baseline {}", path.display())))?;
     Ok(evidence.into_iter().map(Arc::new).collect())
+}
+
+/// Makes what releases the log, and the forwarder, if requests are to go on.
+fn forwarder(config: &Config, log: &Log) -> Result<(Release, Option<Forwarder<Onward>>)> {
+    let Some(options) = settings::forward(&config.forward, clock::now()) else {
+        return Ok((Release::new(log.clone(), None), None));
+    };
+    let cursor = config.store.folder.join("forward.cursor");
+    let from = read_cursor(&cursor);
+    let release = Release::new(log.clone(), Some(from));
+    let source = Onward::new(release.clone(), from, options.signals.clone(), cursor);
+    let forwarder = Forwarder::new(&options, source).map_err(output::failed)?;
+    Ok((release, Some(forwarder)))
 }
 
 /// Starts to send the collector's own telemetry, if that is configured.
@@ -282,26 +303,26 @@ fn put_record(monitor: &mut Monitor, record: &[u8], late: &mut LogBatch) -> bool
 fn start_keeping(
     config: &Config,
     kept: &Kept,
+    release: Release,
     counters: &Arc<Counters>,
     ending: &Arc<AtomicBool>,
     late: LogBatch,
 ) -> Result<(Beside, thread::JoinHandle<()>)> {
     let thread = thread::Builder::new().name("resus-keep".to_owned());
-    let log = kept.log.clone();
     let (beside, thread) = if let Some(segments) = kept.segments.clone() {
         let (logs, receiver) = channel();
         // The receiver is at hand.
         let _ = logs.send(late);
         let ending = Arc::clone(ending);
         let counters = Arc::clone(counters);
-        let sealer = Sealer::of(&config.store, log, segments, counters, receiver, ending);
+        let sealer = Sealer::of(&config.store, release, segments, counters, receiver, ending);
         (Beside { logs: Some(logs), trail: None }, thread.spawn(move || sealer.run()))
     } else {
         let (trail, receiver) = channel();
         let keep_ns = settings::nanos(config.watch.lookback) * 2;
         let max_bytes = config.store.log_max;
-        let release = move || trail::release(&log, &receiver, keep_ns, max_bytes);
-        (Beside { logs: None, trail: Some(trail) }, thread.spawn(release))
+        let follow = move || trail::release(&release, &receiver, keep_ns, max_bytes);
+        (Beside { logs: None, trail: Some(trail) }, thread.spawn(follow))
     };
     Ok((beside, thread.context("failed to start the thread that keeps spans")?))
 }

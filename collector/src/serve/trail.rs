@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::mpsc::Receiver;
 
-use resus_store::log::{Log, Position};
+use resus_store::log::Position;
 
+use super::onward::Release;
 use crate::output;
 
 const SECOND: u64 = 1_000_000_000;
@@ -44,18 +45,18 @@ impl Trail {
 
 /// Releases what is older than `keep_ns`, and half of the log whenever it has more than half of `max_bytes`.
 /// Ends with the sender.
-pub(crate) fn release(log: &Log, steps: &Receiver<Step>, keep_ns: u64, max_bytes: u64) {
+pub(crate) fn release(log: &Release, steps: &Receiver<Step>, keep_ns: u64, max_bytes: u64) {
     let mut trail = Trail::default();
     while let Ok(step) = steps.recv() {
         if !trail.note(step) {
             continue;
         }
         let mut before = trail.before(step.0.saturating_sub(keep_ns));
-        if log.status().bytes > max_bytes / 2 {
+        if log.log().status().bytes > max_bytes / 2 {
             before = trail.middle().or(before);
         }
         let Some(before) = before else { continue };
-        if let Err(error) = log.release(before) {
+        if let Err(error) = log.kept(before) {
             output::say(&format!("resus: failed to {error}; it is tried again"));
         }
     }

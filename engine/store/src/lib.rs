@@ -8,9 +8,7 @@
 //! or the machine meanwhile, what was acknowledged is there.
 
 pub mod log;
-mod record_batch;
 pub mod segments;
 mod span_writer;
 
-pub use record_batch::IdEncoding;
-pub use span_writer::{SpanWriter, WriteSpansError, WriterOptions};
+pub use span_writer::{IdEncoding, SpanWriter, WriteSpansError, WriterOptions};

@@ -44,7 +44,6 @@ pub use writer::{FinishedSegment, SegmentWriter, WriteSegmentError};
 use self::{
     manifest::{Change, State},
     open::Recovered,
-    segment::file_name,
 };
 use crate::{
     WriterOptions,
@@ -197,7 +196,7 @@ impl Segments {
     /// Makes a segment count. When this returns, its spans may go from the log. One without spans
     /// leaves no file, only its position counts: `None`.
     ///
-    /// Blocks for two syncs.
+    /// Blocks for three syncs.
     ///
     /// # Errors
     /// When its name or the manifest could not be made durable. It does not count then; the next
@@ -213,13 +212,15 @@ impl Segments {
         let named = self.vfs.rename(&file.path, &path);
         file.there = named.is_err();
         if let Err(source) = named.and_then(|()| self.vfs.sync_folder(&self.folder)) {
-            self.give_up(segment.number, !file.there);
+            if !file.there {
+                self.give_up(&segment);
+            }
             return Err(SealError::Name { path, source });
         }
         if let Err(source) = self.record(vec![Change::Add(segment.clone())]) {
             // The line may be in the manifest all the same. So the file stays until a manifest
             // without it is written.
-            self.state.removed.insert(segment.number);
+            self.state.removed.insert(segment.number, segment.file_name());
             return Err(SealError::Manifest { path, source });
         }
         Ok(Some(segment))
@@ -251,7 +252,8 @@ impl Segments {
         if retained.removed.is_empty() {
             return Ok(retained);
         }
-        let changes = retained.removed.iter().map(|segment| Change::Remove(segment.number));
+        let changes = retained.removed.iter();
+        let changes = changes.map(|segment| Change::Remove(segment.number, segment.file_name()));
         self.record(changes.collect()).map_err(|source| RetainError {
             segments: retained.removed.len(),
             folder: self.folder.clone(),
@@ -271,14 +273,12 @@ impl Segments {
     /// # Errors
     /// When it can't be moved, or the manifest not be written.
     pub fn put_aside(&mut self, number: u64) -> Result<Option<PathBuf>, PutAsideError> {
-        if !self.state.segments.contains_key(&number) {
-            return Ok(None);
-        }
-        let name = file_name(number);
+        let Some(segment) = self.state.segments.get(&number) else { return Ok(None) };
+        let name = segment.file_name();
         let failed = |source| PutAsideError { path: self.folder.join(&name), source };
         let aside = quarantine::put_aside(&*self.vfs, &self.folder, name.as_os_str());
         let aside = aside.map_err(failed)?;
-        let recorded = self.record(vec![Change::Remove(number)]);
+        let recorded = self.record(vec![Change::Remove(number, name.clone())]);
         recorded.map_err(|source| PutAsideError { path: self.folder.join(&name), source })?;
         self.state.removed.remove(&number);
         Ok(Some(aside))
@@ -315,11 +315,14 @@ impl Segments {
         let text: String = changes.iter().map(Change::to_line).collect();
         append_all(&mut *file, &mut [IoSlice::new(text.as_bytes())])?;
         file.sync_data()?;
-        self.manifest = Some(file);
-        self.lines += changes.len();
+        // From here on the changes are durable. Without its mark the manifest is written anew before
+        // the next ones, and so it is when what follows fails.
+        let mark = Change::Mark.to_line();
+        let marked = append_all(&mut *file, &mut [IoSlice::new(mark.as_bytes())]);
+        self.manifest = marked.and_then(|()| file.sync_data()).is_ok().then_some(file);
+        self.lines += changes.len() + 1;
         changes.into_iter().for_each(|change| self.state.apply(change));
         if self.lines > 2 * self.state.lines() + SLACK {
-            // The changes are durable: if this fails it is done before the next ones.
             let _ = self.rewrite();
         }
         Ok(())
@@ -333,7 +336,8 @@ impl Segments {
         let text = self.state.to_text();
         self.manifest = Some(write_whole(&*self.vfs, &path, text.as_bytes())?);
         self.lines = self.state.lines();
-        for number in self.state.removed.clone() {
+        let removed: Vec<u64> = self.state.removed.keys().copied().collect();
+        for number in removed {
             // What can't be removed keeps its line, and the next opening tries again.
             let _ = self.unlink(number);
         }
@@ -342,7 +346,8 @@ impl Segments {
 
     /// Removes the file of a removed segment.
     fn unlink(&mut self, number: u64) -> io::Result<()> {
-        match self.vfs.remove(&self.folder.join(file_name(number))) {
+        let Some(file) = self.state.removed.get(&number) else { return Ok(()) };
+        match self.vfs.remove(&self.folder.join(file)) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
             _ => {
                 self.state.removed.remove(&number);
@@ -352,11 +357,11 @@ impl Segments {
     }
 
     /// Drops a file of which no manifest speaks.
-    fn give_up(&mut self, number: u64, named: bool) {
-        if named {
-            self.state.removed.insert(number);
-            // If it can't be removed, it is tried again with the next manifest or opening.
-            let _ = self.unlink(number);
+    fn give_up(&mut self, segment: &Segment) {
+        self.state.removed.insert(segment.number, segment.file_name());
+        if self.unlink(segment.number).is_err() {
+            // Before the next change the manifest is written anew, with a line about it.
+            self.manifest = None;
         }
     }
 }

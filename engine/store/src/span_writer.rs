@@ -1,24 +1,45 @@
-//! Writes span files: which encodings, and why.
+//! Writes span files.
 
 use std::{
+    fmt,
     fs::File,
     io::{BufWriter, Write},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use arrow_schema::SchemaRef;
 use parquet::{
-    arrow::{ArrowWriter, arrow_writer::ArrowWriterOptions},
-    basic::{Compression, Encoding, ZstdLevel},
     file::{
         metadata::KeyValue,
-        properties::{BloomFilterPosition, EnabledStatistics, WriterProperties},
+        properties::{BloomFilterPosition, WriterProperties},
+        writer::SerializedFileWriter,
     },
-    schema::types::ColumnPath,
+    schema::types::SchemaDescriptor,
 };
-use resus_model::{SpanBatch, schema};
+use resus_model::{Interner, SpanBatch};
 
-use crate::record_batch::{IdEncoding, Slices, arrow_schema};
+mod chunk;
+mod columns;
+mod delta;
+mod dictionary;
+mod hybrid;
+mod ids;
+mod links;
+mod names;
+mod numbers;
+mod schema;
+mod texts;
+
+pub use self::schema::IdEncoding;
+use self::{
+    columns::{Column, Shared, columns},
+    schema::parquet_schema,
+};
+
+/// Rows that are encoded column by column at once: few enough that their texts stay in the cache.
+const SLICE_ROWS: usize = 1024;
+/// A row group ends early when it holds more bytes of memory than this.
+const ROW_GROUP_MEMORY: usize = 64 << 20;
 
 /// How a span file is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,13 +163,31 @@ fn check_options(path: &Path, options: WriterOptions) -> Result<(), WriteSpansEr
 }
 
 /// Encodes span batches as Parquet into whatever takes bytes.
-#[derive(Debug)]
+///
+/// The pages are made here ([`columns`]), the rest of the file by the parquet crate. Its own encoders
+/// take any Arrow array, which costs them more than the compressor does: of a span with 500 bytes of
+/// attributes about 600 ns, where these take 150.
 pub(crate) struct SpanEncoder<W: Write + Send> {
     /// The file, to name it in messages.
     path: PathBuf,
-    ids: IdEncoding,
-    schema: SchemaRef,
-    writer: ArrowWriter<W>,
+    options: WriterOptions,
+    schema: SchemaDescriptor,
+    writer: SerializedFileWriter<W>,
+    /// The row group in the making.
+    columns: Vec<Box<dyn Column>>,
+    shared: Shared,
+    rows: usize,
+}
+
+impl<W: Write + Send> fmt::Debug for SpanEncoder<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, options, rows, .. } = self;
+        f.debug_struct("SpanEncoder")
+            .field("path", path)
+            .field("options", options)
+            .field("rows", rows)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<W: Write + Send> SpanEncoder<W> {
@@ -158,49 +197,79 @@ impl<W: Write + Send> SpanEncoder<W> {
         options: WriterOptions,
     ) -> Result<Self, WriteSpansError> {
         check_options(path, options)?;
-        let WriterOptions { row_group_rows, ids } = options;
-        let schema = arrow_schema(ids);
-        // Without Arrow's own copy of the schema in the metadata text columns are plain Parquet
-        // strings to every reader, not categoricals to some.
-        let options = ArrowWriterOptions::new()
-            .with_properties(properties(row_group_rows, ids))
-            .with_skip_arrow_metadata(true)
-            .with_schema_root("spans".to_owned());
-        let writer = ArrowWriter::try_new_with_options(sink, SchemaRef::clone(&schema), options)
-            .map_err(|source| WriteSpansError::Encode { path: path.to_owned(), source })?;
-        Ok(Self { path: path.to_owned(), ids, schema, writer })
+        let begin = || {
+            let schema = parquet_schema(options.ids)?;
+            let properties = Arc::new(properties());
+            let writer = SerializedFileWriter::new(sink, schema.root_schema_ptr(), properties)?;
+            let columns = columns(&schema, options.ids, options.row_group_rows)?;
+            let (path, shared) = (path.to_owned(), Shared::new()?);
+            Ok(Self { path, options, schema, writer, columns, shared, rows: 0 })
+        };
+        begin().map_err(|source| WriteSpansError::Encode { path: path.to_owned(), source })
     }
 
     /// Appends the spans of a batch, in their order.
     pub(crate) fn write(&mut self, batch: &SpanBatch) -> Result<(), WriteSpansError> {
         self.check(batch)?;
-        for slice in Slices::new(&self.schema, self.ids, batch) {
-            slice
-                .map_err(Into::into)
-                .and_then(|slice| self.writer.write(&slice))
-                .map_err(|source| WriteSpansError::Encode { path: self.path.clone(), source })?;
+        self.put(batch)
+            .map_err(|source| WriteSpansError::Encode { path: self.path.clone(), source })
+    }
+
+    fn put(&mut self, batch: &SpanBatch) -> parquet::errors::Result<()> {
+        self.shared.begin_batch(batch);
+        let mut from = 0;
+        while from < batch.len() {
+            let room = self.options.row_group_rows - self.rows;
+            let rows = from..batch.len().min(from + room.min(SLICE_ROWS));
+            from = rows.end;
+            self.rows += rows.len();
+            for column in &mut self.columns {
+                column.put(batch, rows.clone(), &mut self.shared)?;
+            }
+            if self.rows == self.options.row_group_rows || self.memory() > ROW_GROUP_MEMORY {
+                self.end_row_group()?;
+                self.shared.begin_batch(batch);
+            }
         }
         Ok(())
     }
 
-    /// Bytes that went into the sink or will when the row group in memory is complete.
-    pub(crate) fn bytes(&self) -> u64 {
-        (self.writer.bytes_written() + self.writer.in_progress_size()) as u64
+    fn end_row_group(&mut self) -> parquet::errors::Result<()> {
+        if self.rows == 0 {
+            return Ok(());
+        }
+        let fresh = columns(&self.schema, self.options.ids, self.options.row_group_rows)?;
+        let mut group = self.writer.next_row_group()?;
+        for column in std::mem::replace(&mut self.columns, fresh) {
+            let (bytes, closed) = column.close(&mut self.shared)?;
+            group.append_column(&bytes, closed)?;
+        }
+        group.close()?;
+        self.shared.texts = Interner::new();
+        self.rows = 0;
+        Ok(())
     }
 
-    /// Bytes of memory held.
+    /// Bytes that went into the sink, and about those that will when the row group is complete.
+    pub(crate) fn bytes(&self) -> u64 {
+        (self.writer.bytes_written() + self.memory()) as u64
+    }
+
+    /// Bytes of memory that the row group in the making holds.
     pub(crate) fn memory(&self) -> usize {
-        self.writer.memory_size()
+        self.columns.iter().map(|column| column.memory()).sum()
     }
 
     /// Hands the bytes of all rows so far to the sink: the row group ends here.
     pub(crate) fn end_rows(&mut self) -> Result<(), WriteSpansError> {
-        let ended = self.writer.flush().and_then(|()| Ok(self.writer.sync()?));
-        ended.map_err(|source| WriteSpansError::Encode { path: self.path.clone(), source })
+        self.end_row_group()
+            .and_then(|()| Ok(self.writer.flush()?))
+            .map_err(|source| WriteSpansError::Encode { path: self.path.clone(), source })
     }
 
     /// Writes what is left and the footer, with more pairs in its metadata.
     pub(crate) fn finish(&mut self, pairs: Vec<KeyValue>) -> Result<(), WriteSpansError> {
+        self.end_rows()?;
         for pair in pairs {
             self.writer.append_key_value_metadata(pair);
         }
@@ -295,61 +364,15 @@ fn lengths(batch: &SpanBatch) -> [(&'static str, usize); 21] {
     ]
 }
 
-/// Bytes of a page before compression. Pages of the usual 1 MiB leave the processor's cache on their
-/// way from the encoder to the compressor, which costs a tenth of all; they also make whoever looks
-/// for one trace decompress more. In exchange files grow by 3 %.
-const PAGE_BYTES: usize = 128 << 10;
-
-/// Bytes of a dictionary for texts of one span each. Where they are few, as in generated dumps, they
-/// fit; where there is one a span, this is soon full, and the rest is written without.
-const TEXT_DICTIONARY_BYTES: usize = 16 << 10;
-
-/// Share of row groups that are searched in vain for a trace: at 1 % the filter takes 1.3 bytes a
-/// trace.
-const FALSE_POSITIVES: f64 = 0.01;
-
-/// Encodings by what polars reads fastest, size second (15 million spans, CPU seconds to read one
-/// column with two threads):
-/// - `trace_id` repeats: dictionary and zstd 0.15 s at 36 MB, plain and zstd 0.23 s at 26 MB, plain
-///   0.17 s at 234 MB. Past a dictionary of 1 MiB the rest of a row group is plain;
-/// - other identifiers hardly repeat and do not shrink: plain 0.11 s at 117 MB, a dictionary makes
-///   them larger. As hex text they shrink to half;
-/// - times: delta packing 0.07 s at 49 MB, plain and zstd 0.12 s at 54 MB; zstd after delta packing
-///   saves nothing;
-/// - everything else has few values: dictionary and zstd.
-///
-/// Statistics are kept for what a reader cuts windows by, and not page by page. A Bloom filter says
-/// in which row groups a trace is.
-fn properties(row_group_rows: usize, ids: IdEncoding) -> WriterProperties {
-    let zstd = Compression::ZSTD(ZstdLevel::try_new(1).expect("zstd has a level 1"));
-    let version = KeyValue::new(schema::VERSION_KEY.to_owned(), schema::VERSION.to_string());
-    let mut properties = WriterProperties::builder()
-        .set_max_row_group_row_count(Some(row_group_rows))
+fn properties() -> WriterProperties {
+    let version = KeyValue::new(
+        resus_model::schema::VERSION_KEY.to_owned(),
+        resus_model::schema::VERSION.to_string(),
+    );
+    WriterProperties::builder()
         .set_key_value_metadata(Some(vec![version]))
-        .set_compression(zstd)
-        .set_dictionary_enabled(true)
-        .set_data_page_size_limit(PAGE_BYTES)
-        .set_statistics_enabled(EnabledStatistics::None)
         .set_bloom_filter_position(BloomFilterPosition::End)
-        .set_column_bloom_filter_fpp(ColumnPath::from("trace_id"), FALSE_POSITIVES)
-        .set_column_bloom_filter_max_ndv(ColumnPath::from("trace_id"), row_group_rows as u64);
-    for id in ["span_id", "parent_span_id"].map(ColumnPath::from) {
-        properties = properties.set_column_dictionary_enabled(id.clone(), false);
-        if ids == IdEncoding::Bytes {
-            properties = properties.set_column_compression(id, Compression::UNCOMPRESSED);
-        }
-    }
-    for time in ["start_unix_nano", "duration_ns"].map(ColumnPath::from) {
-        properties = properties
-            .set_column_dictionary_enabled(time.clone(), false)
-            .set_column_encoding(time.clone(), Encoding::DELTA_BINARY_PACKED)
-            .set_column_compression(time.clone(), Compression::UNCOMPRESSED)
-            .set_column_statistics_enabled(time, EnabledStatistics::Chunk);
-    }
-    for text in ["attributes", "events"].map(ColumnPath::from) {
-        properties = properties.set_column_dictionary_page_size_limit(text, TEXT_DICTIONARY_BYTES);
-    }
-    properties.build()
+        .build()
 }
 
 #[cfg(test)]

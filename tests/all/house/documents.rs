@@ -83,7 +83,7 @@ fn every_crate_has_its_heading_in_the_code_map() {
         "write it, at its place in the flow of data",
         &missing,
     );
-    assert!(document.lines().count() <= 200, "ARCHITECTURE.md is a map: 200 lines at most");
+    assert!(document.lines().count() <= 240, "ARCHITECTURE.md is a map: 240 lines at most");
 }
 
 #[test]

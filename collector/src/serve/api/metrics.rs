@@ -42,6 +42,19 @@ impl Api {
         out.add("resus_process_open_files", &[], float(process.open_files));
         out.add("resus_process_threads", &[], float(process.threads));
         out.add("resus_process_cpu_seconds_total", &[], process.cpu_seconds);
+        let onward = self.forwarded.as_ref().map(resus_forward::Meter::read).unwrap_or_default();
+        for (result, count) in [
+            ("sent", onward.sent),
+            ("refused", onward.refused.iter().map(|(_, n)| n).sum()),
+            ("dropped", onward.dropped),
+            ("given_up", onward.given_up),
+            ("unsendable", onward.unsendable),
+        ] {
+            out.add("resus_forward_requests_total", &[result], float(count));
+        }
+        out.add("resus_forward_in_flight", &[], float(onward.in_flight));
+        out.add("resus_forward_retries_total", &[], float(onward.retried));
+        out.add("resus_forward_backlog_bytes", &[], float(onward.backlog_bytes));
         let own = self.telemetry.stats();
         out.add("resus_telemetry_exports_total", &["done"], float(own.exports));
         out.add("resus_telemetry_exports_total", &["failed"], float(own.failed_exports));

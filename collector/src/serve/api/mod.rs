@@ -50,6 +50,8 @@ pub(crate) struct Api {
     pub(crate) log: Log,
     pub(crate) meter: Meter,
     pub(crate) telemetry: Arc<Telemetry>,
+    /// What became of requests that go on, where they do.
+    pub(crate) forwarded: Option<resus_forward::Meter>,
     pub(crate) receive: Vec<SocketAddr>,
     pub(crate) address: SocketAddr,
     pub(crate) folder: PathBuf,

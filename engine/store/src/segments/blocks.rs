@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn sums_are_those_of_the_file_however_it_was_written() {
-        let all: Vec<u8> = (0..300_000_u32).map(|n| (n * n >> 7) as u8).collect();
+        let all: Vec<u8> = (0..300_000_u32).map(|n| (n.wrapping_mul(n) >> 7) as u8).collect();
         for end in [0, 1, 65_535, 65_536, 65_537, 131_072, 299_999] {
             let (spans, tail) = all.split_at(end);
             let (blocks, sums, file) = written(&[spans], tail);

@@ -3,9 +3,7 @@
 use arrow_array::{
     Array, ArrayRef, RecordBatch,
     cast::AsArray as _,
-    types::{
-        ArrowPrimitiveType, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
-    },
+    types::{ArrowPrimitiveType, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type},
 };
 use arrow_schema::DataType;
 use resus_model::{Interner, Kind, Link, Name, SpanBatch, SpanId, SpanRow, Status, TraceId};
@@ -96,15 +94,19 @@ pub(super) fn drop_what_was_not_kept(batch: &mut SpanBatch) {
 
 /// Identifiers of traces, in either encoding; `None` where there is none.
 pub(super) fn trace_ids(column: &ArrayRef) -> Option<Vec<Option<TraceId>>> {
-    identifiers(column, |bytes| Some(TraceId::from_bytes(bytes.try_into().ok()?)), |text| {
-        TraceId::from_hex(text).ok()
-    })
+    identifiers(
+        column,
+        |bytes| Some(TraceId::from_bytes(bytes.try_into().ok()?)),
+        |text| TraceId::from_hex(text).ok(),
+    )
 }
 
 fn span_ids(column: &ArrayRef) -> Option<Vec<Option<SpanId>>> {
-    identifiers(column, |bytes| Some(SpanId::from_bytes(bytes.try_into().ok()?)), |text| {
-        SpanId::from_hex(text).ok()
-    })
+    identifiers(
+        column,
+        |bytes| Some(SpanId::from_bytes(bytes.try_into().ok()?)),
+        |text| SpanId::from_hex(text).ok(),
+    )
 }
 
 fn identifiers<I>(

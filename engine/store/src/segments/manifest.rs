@@ -4,7 +4,9 @@
 //! 5f1c9a3e resus-segments 1
 //! 0b7d2210 sealed 3 4711
 //! 91f0c2aa add 12 262144 17563648 ...
-//! 77aa01b3 remove 9
+//! 77aa01b3 remove 9 00000000000000000009-1043f0-91f0c2aa.parquet
+//!
+//! 3d1a77c0 mark
 //! ```
 //!
 //! Each line begins with the CRC-32 of what follows the space behind it, in hex digits, and ends
@@ -13,17 +15,18 @@
 //! - `resus-segments`: the version of the format, in the first line;
 //! - `sealed`: a position in the log before which all spans are in segments that were removed since;
 //! - `add`: a segment, as [`Segment::to_line`] writes it;
-//! - `remove`: the number of a segment that does not count any more; its file may be there still.
+//! - `remove`: number and file of a segment that does not count any more; the file may be there
+//!   still;
+//! - `mark`: all before it was durable when it was written, a sync later. Whoever appends reports
+//!   success only then.
 //!
-//! Lines at the end that are not whole are a torn write. One before a line that is whole is
-//! corruption.
+//! Lines at the end that are not whole are a torn write, of which nobody was told that it succeeded.
+//! One before a line that is whole is corruption. The empty line before a mark says nothing; it keeps
+//! a damaged line feed from hiding the mark.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
-};
+use std::{collections::BTreeMap, ffi::OsStr, fmt::Write as _, path::PathBuf};
 
-use super::segment::{Segment, numbers};
+use super::segment::{Segment, number_of, numbers};
 use crate::log::Position;
 
 /// The file's name.
@@ -37,7 +40,7 @@ pub(super) struct State {
     /// By number.
     pub(super) segments: BTreeMap<u64, Segment>,
     /// Removed segments whose files may be there still.
-    pub(super) removed: BTreeSet<u64>,
+    pub(super) removed: BTreeMap<u64, PathBuf>,
     /// Spans that come before this in the log were in segments that are removed.
     pub(super) base: Option<Position>,
 }
@@ -47,7 +50,8 @@ pub(super) struct State {
 pub(super) enum Change {
     Sealed(Position),
     Add(Segment),
-    Remove(u64),
+    Remove(u64, PathBuf),
+    Mark,
 }
 
 impl State {
@@ -57,11 +61,12 @@ impl State {
             Change::Add(segment) => {
                 self.segments.insert(segment.number, segment);
             }
-            Change::Remove(number) => {
+            Change::Remove(number, file) => {
                 let removed = self.segments.remove(&number);
                 self.base = self.base.max(removed.map(|segment| segment.sealed_up_to));
-                self.removed.insert(number);
+                self.removed.insert(number, file);
             }
+            Change::Mark => {}
         }
     }
 
@@ -73,7 +78,7 @@ impl State {
 
     /// Lines that a manifest of this state has.
     pub(super) fn lines(&self) -> usize {
-        1 + usize::from(self.base.is_some()) + self.segments.len() + self.removed.len()
+        2 + usize::from(self.base.is_some()) + self.segments.len() + self.removed.len()
     }
 
     /// A manifest of this state.
@@ -86,31 +91,39 @@ impl State {
         for segment in segments.values() {
             text += &Change::Add(segment.clone()).to_line();
         }
-        for &number in removed {
-            text += &Change::Remove(number).to_line();
+        for (&number, file) in removed {
+            text += &Change::Remove(number, file.clone()).to_line();
         }
-        text
+        text + &Change::Mark.to_line()
     }
 }
 
 impl Change {
     pub(super) fn to_line(&self) -> String {
         match self {
-            Self::Sealed(Position { segment, offset }) => line(&format!("sealed {segment} {offset}")),
+            Self::Sealed(Position { segment, offset }) => {
+                line(&format!("sealed {segment} {offset}"))
+            }
             Self::Add(segment) => line(&format!("add {}", segment.to_line())),
-            Self::Remove(number) => line(&format!("remove {number}")),
+            Self::Remove(number, file) => line(&format!("remove {number} {}", file.display())),
+            Self::Mark => format!("\n{}", line("mark")),
         }
     }
 
     fn from_body(body: &str) -> Option<Self> {
-        let (word, rest) = body.split_once(' ')?;
+        let (word, rest) = body.split_once(' ').unwrap_or((body, ""));
         match word {
             "sealed" => {
                 let ([segment, offset], after) = numbers(rest)?;
                 after.is_empty().then_some(Self::Sealed(Position { segment, offset }))
             }
             "add" => Segment::from_line(rest).map(Self::Add),
-            "remove" => Some(Self::Remove(rest.parse().ok()?)),
+            "remove" => {
+                let ([number], file) = numbers(rest)?;
+                let named = number_of(OsStr::new(file)) == Some(number);
+                named.then(|| Self::Remove(number, PathBuf::from(file)))
+            }
+            "mark" => rest.is_empty().then_some(Self::Mark),
             _ => None,
         }
     }
@@ -151,26 +164,31 @@ pub(super) fn read(bytes: &[u8]) -> (State, Condition) {
     // Where the first line begins that is not whole.
     let mut torn = None;
     for (n, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
-        let body = line.strip_suffix(b"\n").and_then(body);
-        let first = body.and_then(|body| body.strip_prefix(FORMAT)?.strip_prefix(' '));
-        let version = first.and_then(|version| version.parse::<u64>().ok());
-        if let Some(version) = version.filter(|&version| version > VERSION) {
-            return (state, Condition::Future(version));
-        }
-        let change = body.and_then(Change::from_body);
-        let whole = if n == 0 { version.is_some() } else { change.is_some() };
-        if n == 0 && whole {
-            condition = Condition::Whole;
-        }
-        match (whole, torn) {
-            (true, Some(_)) => condition = Condition::Damaged,
-            (false, None) => torn = Some(at),
-            _ => {}
-        }
-        if let Some(change) = change {
-            state.apply(change);
-        }
+        let from = at;
         at += line.len();
+        if n > 0 && line == b"\n" {
+            continue;
+        }
+        let body = line.strip_suffix(b"\n").and_then(body);
+        if n == 0 {
+            let version = body.and_then(|body| body.strip_prefix(FORMAT)?.strip_prefix(' '));
+            match version.and_then(|version| version.parse().ok()) {
+                Some(VERSION) => condition = Condition::Whole,
+                Some(version) => return (state, Condition::Future(version)),
+                None => {}
+            }
+            continue;
+        }
+        match (body.and_then(Change::from_body), torn) {
+            (None, None) => torn = Some(from),
+            (None, Some(_)) => {}
+            (Some(change), torn) => {
+                if torn.is_some() {
+                    condition = Condition::Damaged;
+                }
+                state.apply(change);
+            }
+        }
     }
     if let (Condition::Whole, Some(from)) = (condition, torn) {
         condition = Condition::Torn(bytes.len() - from);

@@ -25,7 +25,7 @@ use super::{
     SegmentFault,
     manifest::{self, Condition, State},
     quarantine,
-    segment::{Segment, file_name, number_of},
+    segment::{Segment, read_name},
     source::{self, read_exact},
     writer::TEMPORARY,
 };
@@ -101,16 +101,16 @@ pub(super) fn recover(vfs: &dyn Vfs, folder: &Path) -> Result<Recovered, OpenSeg
         work.note(format!("the folder {} can't be listed: {error}", quarantine::FOLDER));
         None
     });
-    let known = state.segments.keys().chain(&state.removed).chain(files.keys());
+    let known = state.segments.keys().chain(state.removed.keys()).chain(files.keys());
     let next = known.copied().max().max(in_quarantine).map_or(1, |greatest| greatest + 1);
 
-    state.removed.retain(|&number| match files.remove(&number) {
+    state.removed.retain(|number, _| match files.remove(number) {
         None => false,
         Some(name) => !work.remove(&name),
     });
     work.check_segments(&mut state, &mut files);
-    for (number, name) in files {
-        work.adopt_or_drop(&mut state, number, &name, condition);
+    for name in files.into_values() {
+        work.adopt_or_drop(&mut state, &name, condition);
     }
     Ok(Recovered { state, next, opened: work.opened })
 }
@@ -137,11 +137,12 @@ impl Work<'_> {
         names.sort_unstable();
         let mut files = BTreeMap::new();
         for name in names {
-            if let Some(number) = number_of(&name) {
-                files.insert(number, name);
+            if let Some(named) = read_name(&name) {
+                files.insert(named.number, name);
             } else if name.to_str().is_some_and(|name| name.ends_with(TEMPORARY)) {
                 self.remove(&name);
-            } else if ![LOCK, manifest::FILE, quarantine::FOLDER].map(OsStr::new).contains(&&*name) {
+            } else if ![LOCK, manifest::FILE, quarantine::FOLDER].map(OsStr::new).contains(&&*name)
+            {
                 self.note(format!("{} is no file of the store: left alone", name.display()));
             }
         }
@@ -212,14 +213,9 @@ impl Work<'_> {
     }
 
     /// A file that the manifest does not tell of.
-    fn adopt_or_drop(
-        &mut self,
-        state: &mut State,
-        number: u64,
-        name: &OsStr,
-        condition: Condition,
-    ) {
-        let said = match source::examine(self.vfs, self.folder.join(name), number) {
+    fn adopt_or_drop(&mut self, state: &mut State, name: &OsStr, condition: Condition) {
+        let Some(named) = read_name(name) else { return };
+        let said = match source::examine(self.vfs, self.folder, Path::new(name), named) {
             Ok(said) => said,
             Err(fault @ SegmentFault::Unreadable(_)) => {
                 return self.note(format!("{}: {fault}: left alone", name.display()));
@@ -240,7 +236,7 @@ impl Work<'_> {
     fn adopt(&mut self, state: &mut State, segment: Segment) {
         self.note(format!(
             "{} is taken back: what it says of itself fits its bytes",
-            file_name(segment.number).display()
+            segment.file_name().display()
         ));
         state.segments.insert(segment.number, segment);
     }

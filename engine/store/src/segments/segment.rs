@@ -72,9 +72,12 @@ impl Times {
 }
 
 impl Segment {
-    /// The name of its file.
-    pub(super) fn file_name(&self) -> PathBuf {
-        file_name(self.number)
+    /// The name of its file: the number, and what it takes to check the end of the file without
+    /// the manifest.
+    #[must_use]
+    pub fn file_name(&self) -> PathBuf {
+        let Self { number, tail_from, tail_crc, .. } = self;
+        PathBuf::from(format!("{number:020}-{tail_from:x}-{tail_crc:08x}{ENDING}"))
     }
 
     /// All of it as text: numbers with a space between them.
@@ -124,16 +127,27 @@ pub(super) fn numbers<const N: usize>(text: &str) -> Option<([u64; N], &str)> {
     Some((found, rest))
 }
 
-/// The name of the file of a number.
-pub(super) fn file_name(number: u64) -> PathBuf {
-    PathBuf::from(format!("{number:020}{ENDING}"))
+/// What the name of a segment's file says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Named {
+    pub(super) number: u64,
+    pub(super) tail_from: u64,
+    pub(super) tail_crc: u32,
 }
 
-/// The number of a file by its name.
+/// Reads [`Segment::file_name`].
+pub(super) fn read_name(name: &OsStr) -> Option<Named> {
+    let mut parts = name.to_str()?.strip_suffix(ENDING)?.split('-');
+    let number = parts.next()?.parse().ok()?;
+    let tail_from = u64::from_str_radix(parts.next()?, 16).ok()?;
+    let tail_crc = u32::from_str_radix(parts.next()?, 16).ok()?;
+    let plain = format!("{number:020}-{tail_from:x}-{tail_crc:08x}{ENDING}");
+    (OsStr::new(&plain) == name).then_some(Named { number, tail_from, tail_crc })
+}
+
+/// The number of a segment by the name of its file.
 pub(super) fn number_of(name: &OsStr) -> Option<u64> {
-    let digits = name.to_str()?.strip_suffix(ENDING)?;
-    let plain = digits.len() == 20 && digits.bytes().all(|digit| digit.is_ascii_digit());
-    plain.then(|| digits.parse().ok())?
+    read_name(name).map(|named| named.number)
 }
 
 #[cfg(test)]
@@ -155,7 +169,11 @@ mod tests {
         assert_eq!(Segment::from_line(&segment.to_line()), Some(segment.clone()));
         assert_eq!(Segment::from_line(&(segment.to_line() + " 1")), None, "nothing may follow");
         assert_eq!(number_of(segment.file_name().as_os_str()), Some(7));
-        for other in ["7.parquet", "manifest", "0000000000000000000x.parquet"] {
+        let (number, tail_from, tail_crc) = (7, 5, 0);
+        let named = Some(Named { number, tail_from, tail_crc });
+        assert_eq!(read_name(segment.file_name().as_os_str()), named);
+        let short = "00000000000000000007-5-0.parquet";
+        for other in ["7.parquet", "manifest", short, "00000000000000000007-5-00000000.parquet.1"] {
             assert_eq!(number_of(OsStr::new(other)), None, "{other}");
         }
     }

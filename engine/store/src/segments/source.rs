@@ -3,7 +3,7 @@
 use std::{
     io::{self, Read},
     ops::Range,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -18,10 +18,13 @@ use parquet::{
 
 use super::{
     blocks::{BLOCK, Blocks},
-    segment::Segment,
-    writer::BLOCKS_KEY,
+    segment::{Named, Segment, Times, from_footer_text},
+    writer::{BLOCKS_KEY, SEGMENT_KEY},
 };
-use crate::log::vfs::{Vfs, VfsFile};
+use crate::log::{
+    Position,
+    vfs::{Vfs, VfsFile},
+};
 
 /// What is wrong with a segment's file.
 #[derive(Debug, thiserror::Error)]
@@ -87,12 +90,7 @@ impl Source {
         let blocks = pair(&metadata, BLOCKS_KEY)
             .and_then(|text| Blocks::from_text(text, segment.tail_from))
             .ok_or_else(|| SegmentFault::Form(format!("its {BLOCKS_KEY} are not readable")))?;
-        let inner = Inner {
-            file: Mutex::new(file),
-            tail,
-            blocks,
-            fault: Mutex::new(None),
-        };
+        let inner = Inner { file: Mutex::new(file), tail, blocks, fault: Mutex::new(None) };
         Ok((Self(Arc::new(inner)), metadata))
     }
 
@@ -267,78 +265,42 @@ fn whole_crc(
     Ok(whole.finalize())
 }
 
-/// Finds out what a file is that the manifest does not tell of: from its own footer, every byte of
-/// its spans compared with the checksums in there.
+/// Finds out what a file is that the manifest does not tell of, from its name and its own footer.
+/// Every byte is compared with a checksum.
 pub(super) fn examine(
     vfs: &dyn Vfs,
-    path: PathBuf,
-    number: u64,
+    folder: &Path,
+    name: &Path,
+    named: Named,
 ) -> Result<Segment, SegmentFault> {
+    let path = folder.join(name);
     let mut file = vfs.open(&path)?;
     let bytes = file.size()?;
-    let whole = WholeFile { file: Mutex::new(file), size: bytes };
-    let metadata = ParquetMetaDataReader::new().parse_and_finish(&whole)?;
-    file = whole.file.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let unreadable = |key| SegmentFault::Form(format!("its {key} is missing or unreadable"));
-    let about = pair(&metadata, super::writer::SEGMENT_KEY)
-        .and_then(super::segment::from_footer_text)
-        .ok_or_else(|| unreadable(super::writer::SEGMENT_KEY))?;
-    let chunks = metadata.row_groups().iter().flat_map(|group| group.columns());
-    let ends = chunks.map(|chunk| {
-        let from = chunk.dictionary_page_offset().unwrap_or_else(|| chunk.data_page_offset());
-        u64::try_from(from.saturating_add(chunk.compressed_size())).unwrap_or(u64::MAX)
-    });
-    let tail_from = ends.max().unwrap_or(0);
-    if tail_from > bytes {
-        return Err(SegmentFault::Form(format!("its pages go on to offset {tail_from}")));
-    }
-    let blocks = pair(&metadata, BLOCKS_KEY).and_then(|text| Blocks::from_text(text, tail_from));
-    let blocks = blocks.ok_or_else(|| unreadable(BLOCKS_KEY))?;
+    let Named { number, tail_from, tail_crc } = named;
+    let mut segment = Segment {
+        number,
+        rows: 0,
+        bytes,
+        crc: 0,
+        tail_from,
+        tail_crc,
+        times: Times::NONE,
+        sealed_up_to: Position::START,
+    };
+    let (source, metadata) = Source::open(vfs, folder, &segment)?;
     let mut damaged = None;
-    let mut tail = crc32fast::Hasher::new();
-    let crc = whole_crc(&mut *file, bytes, |at, bytes| {
+    segment.crc = whole_crc(&mut *file, bytes, |at, bytes| {
         let spans = to_usize(tail_from.saturating_sub(at)).min(bytes.len());
-        damaged = damaged.or_else(|| blocks.damaged(at, &bytes[..spans]));
-        tail.update(&bytes[spans..]);
+        damaged = damaged.or_else(|| source.0.blocks.damaged(at, &bytes[..spans]));
     })?;
     if let Some(offset) = damaged {
         return Err(SegmentFault::Damaged { offset });
     }
-    let (times, sealed_up_to) = about;
-    let rows = u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0);
-    let tail_crc = tail.finalize();
-    Ok(Segment { number, rows, bytes, crc, tail_from, tail_crc, times, sealed_up_to })
-}
-
-/// A file whose bytes were not checked yet.
-struct WholeFile {
-    file: Mutex<Box<dyn VfsFile>>,
-    size: u64,
-}
-
-impl Length for WholeFile {
-    fn len(&self) -> u64 {
-        self.size
-    }
-}
-
-impl ChunkReader for WholeFile {
-    type T = bytes::buf::Reader<Bytes>;
-
-    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        let length = self.size.saturating_sub(start);
-        Ok(self.get_bytes(start, to_usize(length))?.reader())
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
-        let end = start.checked_add(length as u64);
-        if end.is_none_or(|end| end > self.size) {
-            return Err(beyond(start, length));
-        }
-        let mut bytes = vec![0; length];
-        read_exact(&mut **lock(&self.file), start, &mut bytes)?;
-        Ok(Bytes::from(bytes))
-    }
+    let about = pair(&metadata, SEGMENT_KEY).and_then(from_footer_text);
+    (segment.times, segment.sealed_up_to) = about
+        .ok_or_else(|| SegmentFault::Form(format!("its {SEGMENT_KEY} is missing or unreadable")))?;
+    segment.rows = u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0);
+    Ok(segment)
 }
 
 /// A pair of a file's metadata.
@@ -348,11 +310,7 @@ fn pair<'a>(metadata: &'a ParquetMetaData, key: &str) -> Option<&'a str> {
 }
 
 /// Fills a buffer with what lies at an offset.
-pub(super) fn read_exact(
-    file: &mut dyn VfsFile,
-    offset: u64,
-    buffer: &mut [u8],
-) -> io::Result<()> {
+pub(super) fn read_exact(file: &mut dyn VfsFile, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
     let mut filled = 0;
     while filled < buffer.len() {
         match file.read_at(offset + filled as u64, &mut buffer[filled..]) {

@@ -23,7 +23,7 @@ use crate::{
 pub(super) const SEGMENT_KEY: &str = "resus.segment";
 /// The metadata key of the checksums of blocks.
 pub(super) const BLOCKS_KEY: &str = "resus.blocks";
-/// What a file is called, behind its own name, before it is whole.
+/// What a file is called, behind its number, before it is whole.
 pub(super) const TEMPORARY: &str = ".tmp";
 
 /// A segment could not be written.
@@ -110,9 +110,7 @@ impl SegmentWriter {
         number: u64,
         options: WriterOptions,
     ) -> Result<Self, WriteSegmentError> {
-        let mut name = super::segment::file_name(number).into_os_string();
-        name.push(TEMPORARY);
-        let path = folder.join(name);
+        let path = folder.join(format!("{number:020}{TEMPORARY}"));
         let made = vfs
             .create(&path)
             .map_err(|source| WriteSegmentError::Create { path: path.clone(), source })?;
@@ -169,7 +167,8 @@ impl SegmentWriter {
             .sink()
             .sync()
             .map_err(|source| WriteSegmentError::Sync { path: file.path.clone(), source })?;
-        let segment = Segment { number, rows, bytes, crc, tail_from, tail_crc, times, sealed_up_to };
+        let segment =
+            Segment { number, rows, bytes, crc, tail_from, tail_crc, times, sealed_up_to };
         Ok(FinishedSegment { segment, file })
     }
 }

@@ -13,9 +13,9 @@ const CUTS: [Cut; 6] = [
 ];
 
 /// Spans in the log, 3 a trace.
-const SPANS: u64 = 24;
+const SPANS: u64 = 9;
 /// What goes into one segment.
-const STEP: u64 = 6;
+const STEP: u64 = 3;
 
 /// Seals all that is in the log and not sealed yet, as whoever starts does. `released`: how far the
 /// log is gone.
@@ -66,7 +66,10 @@ fn every_span_is_sealed_exactly_once_wherever_the_power_goes() {
             drop(segments);
             vfs.power_cut(Cut::Drop);
             let (segments, opened) = open(&vfs);
-            assert!(opened.notes.is_empty() && opened.missing.is_empty(), "{context:?}: {opened:?}");
+            assert!(
+                opened.notes.is_empty() && opened.missing.is_empty(),
+                "{context:?}: {opened:?}"
+            );
             check_exactly_once(&segments, &context);
         }
     }
@@ -179,7 +182,11 @@ fn retention_may_end_anywhere() {
             assert_eq!(segments.sealed_up_to(), Some(position(SPANS)), "{n} {cut:?}");
             let files = vfs.names(Path::new(FOLDER));
             let files = files.iter().filter(|name| name.ends_with(".parquet")).count();
-            assert_eq!(segments.status().segments, files, "{n} {cut:?}: what does not count is gone");
+            assert_eq!(
+                segments.status().segments,
+                files,
+                "{n} {cut:?}: what does not count is gone"
+            );
         }
         if done {
             break;

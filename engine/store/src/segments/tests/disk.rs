@@ -20,7 +20,7 @@ fn segments_are_plain_parquet_files() {
     assert!(opened.notes.is_empty(), "{opened:?}");
     assert_eq!(sealed(&segments, 4).len(), 12);
 
-    let path = folder.join(file_name(1));
+    let path = folder.join(segments.spans().segments()[0].file_name());
     let file = std::fs::File::open(&path).expect("it was sealed");
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).expect("it is Parquet");
     let names: Vec<&str> = reader.schema().fields().iter().map(|f| f.name().as_str()).collect();
