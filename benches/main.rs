@@ -10,7 +10,7 @@
 //! - `day`: a healthy day in virtual time: how many false alarms?
 //! - `kill`: the collector killed again and again under load: is all there that it acknowledged?
 
-#![expect(clippy::print_stdout, reason = "printing is what a bench does")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what a bench does")]
 
 mod cost;
 mod curve;

@@ -43,7 +43,7 @@ pub struct ForwardOptions {
     pub headers: Vec<(String, String)>,
     /// How bodies are compressed.
     pub compression: ContentCoding,
-    /// How long one attempt may take, from looking up the name to the end of the answer.
+    /// How long one attempt may take, from looking up the name to the end of the answer. Not 0.
     pub timeout: Duration,
     /// Bytes that may wait in the source. Beyond them the oldest requests are dropped, and counted.
     pub max_backlog: u64,

@@ -44,7 +44,7 @@ pub(crate) struct Committed {
 #[derive(Debug)]
 pub(crate) enum Content {
     /// Spans, and what was odd about them.
-    Spans(SpanBatch, Quality),
+    Spans(Box<SpanBatch>, Quality),
     /// Error records of spans.
     Logs(LogBatch),
     /// Only shows that the way is free.
@@ -248,7 +248,7 @@ pub(crate) fn decode_spans(
         return Ok((decoded, None));
     }
     batch.received_unix_nano.fill(received);
-    Ok((decoded, Some(Content::Spans(batch, quality))))
+    Ok((decoded, Some(Content::Spans(Box::new(batch), quality))))
 }
 
 /// The decoder's word for an encoding.

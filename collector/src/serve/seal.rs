@@ -177,7 +177,8 @@ impl Sealer {
     /// Makes the segment under way count, releases the log, and removes what is too old.
     fn seal(&self, place: &mut Place) -> Result<(), String> {
         let Some(Open { writer, .. }) = place.open.take() else { return Ok(()) };
-        let up_to = place.ahead.as_ref().map_or(place.reader.position(), |(position, _)| *position);
+        let ahead = place.ahead.as_ref().map(|(position, _)| *position);
+        let up_to = ahead.unwrap_or_else(|| place.reader.position());
         let rows = writer.rows();
         let finished = writer.finish(up_to).map_err(|e| e.to_string())?;
         let mut segments = self.segments.lock().expect("nobody panics with this lock held");
