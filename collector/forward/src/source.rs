@@ -27,8 +27,11 @@ pub trait Source: Send + 'static {
     type Error: std::error::Error + Send + Sync + 'static;
 
     /// The next request, and the place behind it; `None` when there is none for now, which is asked again
-    /// after a fifth of a second. What is not to go on at all (a damaged record, say) is passed over in
-    /// here.
+    /// after a fifth of a second.
+    ///
+    /// Requests of signals that are not forwarded are to be given out too: they are done as soon as what
+    /// comes before them is, so that [`Source::done`] moves on where nothing else comes. Only what is no
+    /// request at all (a damaged record, say) is passed over in here.
     ///
     /// # Errors
     ///
@@ -37,9 +40,11 @@ pub trait Source: Send + 'static {
     fn next(&mut self) -> Result<Option<(Self::Position, Outgoing)>, Self::Error>;
 
     /// All requests before this place are done and not needed any more. Places only grow. Whether they
-    /// are made durable each time is the source's choice: what it forgets in a crash is sent again.
+    /// are made durable each time is the source's choice: what it forgets in a crash is sent again. It is
+    /// not told the same place twice, the last one included, so what is put off has to be made up for.
     fn done(&mut self, up_to: Self::Position);
 
-    /// Bytes that [`Source::next`] has not given out yet. An estimate does, if reading on makes it smaller.
+    /// Bytes that [`Source::next`] has not given out yet. An estimate does, if reading on makes it smaller;
+    /// one that is too high has requests dropped that might have stayed.
     fn backlog(&self) -> u64;
 }

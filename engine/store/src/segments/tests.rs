@@ -311,7 +311,8 @@ fn one_process_at_a_time() {
     let error = try_open(&vfs).expect_err("it is open");
     assert!(matches!(error, OpenSegmentsError::InUse { .. }), "{error}");
     drop(segments);
-    try_open(&vfs).expect("it was closed");
+    let (_, opened) = try_open(&vfs).expect("it was closed");
+    assert!(opened.notes.is_empty(), "{opened:?}");
 }
 
 #[test]
