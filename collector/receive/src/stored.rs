@@ -45,6 +45,7 @@ mod tests {
         let plain = inflate(Compression::Zstd, &raw, 1000).expect("within the bound");
         assert_eq!(plain, [7_u8; 1000][..]);
         assert_eq!(inflate(Compression::Zstd, &raw, 999), Err(InflateError::TooLarge(999)));
+        assert_eq!(inflate(Compression::Zstd, &raw, usize::MAX), Ok(plain));
         assert_eq!(inflate(Compression::None, &raw, 1), Ok(raw.clone()));
         let cut = inflate(Compression::Zstd, &raw.slice(..raw.len() - 1), 1000);
         assert!(matches!(cut, Err(InflateError::Corrupt(_))), "{cut:?}");

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use resus_forward::{Outgoing, Source};
-use resus_receive::Signal;
 use resus_store::log::{Log, Position, ReadLogError, Reader, ReleaseLogError};
 
 use super::record::Header;
@@ -65,20 +64,46 @@ impl Release {
 pub(crate) struct Onward {
     reader: Reader,
     release: Release,
-    signals: Vec<Signal>,
     cursor: PathBuf,
     written: Instant,
+    /// Done, and not written down yet.
+    unwritten: Option<Position>,
+    /// Failures to read one after the other.
+    failures: u32,
 }
 
+/// A segment that cannot be read so many times is given up.
+const PATIENCE: u32 = 10;
+
 impl Onward {
-    pub(crate) fn new(
-        release: Release,
-        from: Position,
-        signals: Vec<Signal>,
-        cursor: PathBuf,
-    ) -> Self {
+    pub(crate) fn new(release: Release, from: Position, cursor: PathBuf) -> Self {
         let reader = release.log().reader(from);
-        Self { reader, release, signals, cursor, written: Instant::now() }
+        Self { reader, release, cursor, written: Instant::now(), unwritten: None, failures: 0 }
+    }
+
+    /// Writes down what is done, and lets go of the log before it.
+    fn write(&mut self) {
+        let Some(up_to) = self.unwritten.take() else { return };
+        self.written = Instant::now();
+        let temporary = self.cursor.with_extension("tmp");
+        let text = format!("{} {}\n", up_to.segment, up_to.offset);
+        let written =
+            fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, &self.cursor));
+        if let Err(error) = written {
+            let path = self.cursor.display();
+            output::say(&format!("resus: forward: failed to write {path}: {error}"));
+            self.unwritten = Some(up_to);
+            return;
+        }
+        if let Err(error) = self.release.forwarded(up_to) {
+            output::say(&format!("resus: failed to {error}; it is tried again"));
+        }
+    }
+}
+
+impl Drop for Onward {
+    fn drop(&mut self) {
+        self.write();
     }
 }
 
@@ -97,6 +122,9 @@ impl Source for Onward {
     type Error = ReadLogError;
 
     fn next(&mut self) -> Result<Option<(Position, Outgoing)>, ReadLogError> {
+        if self.written.elapsed() >= WRITTEN {
+            self.write();
+        }
         loop {
             let record = match self.reader.next() {
                 Ok(Some((_, record))) => record,
@@ -104,14 +132,18 @@ impl Source for Onward {
                 // The next call goes on behind it; the sealer tells.
                 Err(ReadLogError::Damaged { .. }) => continue,
                 Err(error) => {
-                    self.reader.skip_segment();
+                    self.failures += 1;
+                    if self.failures >= PATIENCE {
+                        self.failures = 0;
+                        self.reader.skip_segment();
+                    }
                     return Err(error);
                 }
             };
+            self.failures = 0;
             let Ok((header, body)) = Header::split(&record) else { continue };
-            let Some(signal) = header.signal.filter(|signal| self.signals.contains(signal)) else {
-                continue;
-            };
+            // Other signals than those that go on are for the forwarder to pass over.
+            let Some(signal) = header.signal else { continue };
             let outgoing = Outgoing {
                 signal,
                 encoding: header.encoding,
@@ -123,34 +155,21 @@ impl Source for Onward {
     }
 
     fn done(&mut self, up_to: Position) {
-        if self.written.elapsed() < WRITTEN {
-            return;
-        }
-        self.written = Instant::now();
-        let temporary = self.cursor.with_extension("tmp");
-        let text = format!("{} {}\n", up_to.segment, up_to.offset);
-        let written =
-            fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, &self.cursor));
-        if let Err(error) = written {
-            output::say(&format!(
-                "resus: forward: failed to write {}: {error}",
-                self.cursor.display()
-            ));
-            return;
-        }
-        if let Err(error) = self.release.forwarded(up_to) {
-            output::say(&format!("resus: failed to {error}; it is tried again"));
+        self.unwritten = Some(up_to);
+        if self.written.elapsed() >= WRITTEN {
+            self.write();
         }
     }
 
     fn backlog(&self) -> u64 {
-        // Whole segments behind count in full: an estimate, a little too high.
         let (status, at) = (self.release.log().status(), self.reader.position());
-        if status.synced.segment <= at.segment {
+        let behind = status.synced.segment.saturating_sub(at.segment);
+        if behind == 0 {
             return status.synced.offset.saturating_sub(at.offset);
         }
-        let behind = status.synced.segment - at.segment;
-        status.bytes.min(behind.saturating_mul(status.bytes / status.segments.max(1)))
+        // Whole segments between are taken to be of the mean size.
+        let between = behind.saturating_mul(status.bytes / status.segments.max(1));
+        (between + status.synced.offset).saturating_sub(at.offset)
     }
 }
 

@@ -183,7 +183,7 @@ fn forwarder(config: &Config, log: &Log) -> Result<(Release, Option<Forwarder<On
     let cursor = config.store.folder.join("forward.cursor");
     let from = read_cursor(&cursor);
     let release = Release::new(log.clone(), Some(from));
-    let source = Onward::new(release.clone(), from, options.signals.clone(), cursor);
+    let source = Onward::new(release.clone(), from, cursor);
     let forwarder = Forwarder::new(&options, source).map_err(output::failed)?;
     Ok((release, Some(forwarder)))
 }

@@ -166,7 +166,7 @@ fn check_options(path: &Path, options: WriterOptions) -> Result<(), WriteSpansEr
 ///
 /// The pages are made here ([`columns`]), the rest of the file by the parquet crate. Its own encoders
 /// take any Arrow array, which costs them more than the compressor does: of a span with 500 bytes of
-/// attributes about 600 ns, where these take 150.
+/// attributes about 600 ns, where these take 200.
 pub(crate) struct SpanEncoder<W: Write + Send> {
     /// The file, to name it in messages.
     path: PathBuf,
@@ -250,9 +250,11 @@ impl<W: Write + Send> SpanEncoder<W> {
         Ok(())
     }
 
-    /// Bytes that went into the sink, and about those that will when the row group is complete.
+    /// Bytes that went into the sink, and those of the pages that will when the row group is
+    /// complete.
     pub(crate) fn bytes(&self) -> u64 {
-        (self.writer.bytes_written() + self.memory()) as u64
+        let encoded: usize = self.columns.iter().map(|column| column.bytes()).sum();
+        (self.writer.bytes_written() + encoded) as u64
     }
 
     /// Bytes of memory that the row group in the making holds.

@@ -7,6 +7,8 @@ use zstd::zstd_safe::get_frame_content_size;
 use super::{InflateFault, read_bounded};
 use crate::budget::Permit;
 
+/// The most that zstd takes (`ZSTD_WINDOWLOG_MAX` of 64-bit machines).
+const MOST_WINDOW_LOG: u32 = 31;
 /// Windows that a decoder should support at least (RFC 8878, section 3.1.1.1.2): 8 MiB.
 const LEAST_WINDOW_LOG: u32 = 23;
 
@@ -49,8 +51,15 @@ fn at_once(
     Ok(body)
 }
 
-/// The largest window worth having for content of up to `cap` bytes: the next power of two.
+/// The largest window worth having for content of up to `cap` bytes: the next power of two, within what
+/// zstd allows.
 const fn window_log(cap: usize) -> u32 {
     let log = usize::BITS - cap.saturating_sub(1).leading_zeros();
-    if log < LEAST_WINDOW_LOG { LEAST_WINDOW_LOG } else { log }
+    if log < LEAST_WINDOW_LOG {
+        LEAST_WINDOW_LOG
+    } else if log > MOST_WINDOW_LOG {
+        MOST_WINDOW_LOG
+    } else {
+        log
+    }
 }

@@ -1,4 +1,4 @@
-//! The store over a simulated disk. Parts: `crash`, `damage`, `disk`.
+//! The store over a simulated disk.
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
@@ -10,6 +10,7 @@ use crate::{IdEncoding, log::vfs::simulated::Simulated};
 mod crash;
 mod damage;
 mod disk;
+mod pages;
 
 const FOLDER: &str = "/segments";
 

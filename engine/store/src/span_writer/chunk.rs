@@ -86,6 +86,11 @@ impl Chunk {
         }
     }
 
+    /// Bytes of its pages.
+    pub(super) fn bytes(&self) -> usize {
+        self.pages.len()
+    }
+
     /// Bytes of memory held.
     pub(super) fn memory(&self) -> usize {
         self.pages.capacity()

@@ -39,6 +39,9 @@ pub(super) trait Column: Send {
     /// Appends what it holds of some rows, which are few: a page may grow by all of them.
     fn put(&mut self, batch: &SpanBatch, rows: Range<usize>, shared: &mut Shared) -> Result<()>;
 
+    /// Bytes of its pages and its dictionary so far, but for the page in the making.
+    fn bytes(&self) -> usize;
+
     /// Bytes of memory held.
     fn memory(&self) -> usize;
 

@@ -73,6 +73,12 @@ impl Indexed {
         Ok(())
     }
 
+    /// Bytes of its pages and its dictionary.
+    pub(super) fn bytes(&self) -> usize {
+        self.chunk.bytes() + self.dictionary.len()
+    }
+
+    /// Bytes of memory held.
     pub(super) fn memory(&self) -> usize {
         self.chunk.memory()
             + self.dictionary.capacity()

@@ -159,6 +159,10 @@ impl Column for Ids {
         Ok(())
     }
 
+    fn bytes(&self) -> usize {
+        self.chunk.bytes()
+    }
+
     fn memory(&self) -> usize {
         self.chunk.memory() + self.out.bytes.capacity()
     }

@@ -79,6 +79,10 @@ impl Column for Links {
         Ok(())
     }
 
+    fn bytes(&self) -> usize {
+        self.chunk.bytes()
+    }
+
     fn memory(&self) -> usize {
         self.chunk.memory() + self.out.bytes.capacity() + 2 * self.definitions.capacity()
     }

@@ -62,6 +62,10 @@ impl Column for Names {
         self.column.end_full_page(shared)
     }
 
+    fn bytes(&self) -> usize {
+        self.column.bytes()
+    }
+
     fn memory(&self) -> usize {
         self.column.memory() + self.index.capacity() * size_of::<u32>()
     }

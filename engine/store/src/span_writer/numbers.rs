@@ -86,6 +86,10 @@ impl<N: Number> Column for Numbers<N> {
         self.column.end_full_page(shared)
     }
 
+    fn bytes(&self) -> usize {
+        self.column.bytes()
+    }
+
     fn memory(&self) -> usize {
         self.column.memory() + self.index.capacity() * size_of::<(N, u32)>()
     }
@@ -158,6 +162,10 @@ impl Column for Times {
             }
         }
         if self.values.len() >= PAGE_ROWS { self.end_page(shared) } else { Ok(()) }
+    }
+
+    fn bytes(&self) -> usize {
+        self.chunk.bytes()
     }
 
     fn memory(&self) -> usize {

@@ -5,8 +5,8 @@ use arrow_array::{
     cast::AsArray,
     types::{Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type},
 };
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use resus_model::{Kind, Link, SpanBatch, SpanId, SpanRow, Status, TraceId, schema};
+use parquet::{arrow::arrow_reader::ParquetRecordBatchReaderBuilder, file::statistics::Statistics};
+use resus_model::{Kind, Link, Name, SpanBatch, SpanId, SpanRow, Status, TraceId, schema};
 use tempfile::TempDir;
 
 use super::*;
@@ -53,6 +53,14 @@ fn batch() -> SpanBatch {
     for json in ["{\"tenant\":\"a\"}", "", ""] {
         batch.push_attributes(json);
     }
+    for json in ["[{\"name\":\"exception\"}]", "", "[]"] {
+        batch.push_events(json);
+    }
+    let (resource, scope) = (batch.names.intern("{\"a\":1}"), batch.names.intern("http@1"));
+    let message = batch.names.intern("card refused");
+    batch.resource_attributes = vec![resource, Name::NONE, resource];
+    batch.scope = vec![scope, Name::NONE, Name::NONE];
+    batch.status_message = vec![message, Name::NONE, Name::NONE];
     for n in [3, 4] {
         batch.links.push(Link {
             row: 2,
@@ -110,6 +118,10 @@ fn columns_are_those_of_the_schema_and_values_read_back() {
         ("error_type", "Boom"),
         ("peer", "card-network"),
         ("attributes", "{\"tenant\":\"a\"}"),
+        ("events", "[{\"name\":\"exception\"}]"),
+        ("resource_attributes", "{\"a\":1}"),
+        ("scope", "http@1"),
+        ("status_message", "card refused"),
     ] {
         let text = column(rows, name).as_string::<i32>();
         assert_eq!(text.value(0), expected, "{name}");
@@ -158,7 +170,11 @@ fn absence_is_null() {
             "error_type",
             "peer",
             "links",
-            "attributes"
+            "attributes",
+            "events",
+            "resource_attributes",
+            "scope",
+            "status_message"
         ]
     );
 }
@@ -201,6 +217,43 @@ fn batches_with_names_of_their_own_and_without_attributes_share_a_file() {
 }
 
 #[test]
+fn spans_without_a_name_or_of_no_service_are_written() {
+    let dir = TempDir::new().expect("a folder for tests");
+    let mut nameless = SpanBatch::new();
+    let row = SpanRow { span_id: SpanId::from_u64(1), ..SpanRow::new() };
+    let service = nameless.names.intern("cart");
+    nameless.push(&row);
+    nameless.push(&SpanRow { service, ..row });
+    let read = read(&write(&dir, WriterOptions::STANDARD, &[nameless]));
+    let services = column(&read[0], "service").as_string::<i32>();
+    assert_eq!(services.iter().collect::<Vec<_>>(), [Some(""), Some("cart")]);
+    let operations = column(&read[0], "operation").as_string::<i32>();
+    assert_eq!(operations.iter().collect::<Vec<_>>(), [Some(""), Some("")]);
+}
+
+#[test]
+fn a_reader_can_cut_by_time() {
+    let dir = TempDir::new().expect("a folder for tests");
+    let mut spans = SpanBatch::new();
+    for (start_unix_nano, duration_ns) in [(5, 3), (u64::MAX, -7), (9, 0)] {
+        spans.push(&SpanRow { start_unix_nano, duration_ns, ..SpanRow::new() });
+    }
+    let path = write(&dir, WriterOptions::STANDARD, &[spans]);
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).expect("written"));
+    let reader = reader.expect("it is Parquet");
+    let range = |name| {
+        let mut columns = reader.metadata().row_group(0).columns().iter();
+        let column = columns.find(|column| column.column_path().string() == name);
+        match column.and_then(|column| column.statistics()) {
+            Some(Statistics::Int64(found)) => (found.min_opt().copied(), found.max_opt().copied()),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(range("start_unix_nano"), (Some(5), Some(-1)), "unsigned, as its type says");
+    assert_eq!(range("duration_ns"), (Some(-7), Some(3)));
+}
+
+#[test]
 fn the_same_spans_give_the_same_bytes() {
     let (one, other) = (TempDir::new().expect("a folder"), TempDir::new().expect("a folder"));
     let bytes = |dir| fs::read(write(dir, WriterOptions::STANDARD, &[batch()])).expect("written");
@@ -227,6 +280,14 @@ fn what_is_wrong_is_said() {
     assert!(
         matches!(writer.write(&uneven), Err(WriteSpansError::Uneven { column, .. }) if column == "attributes")
     );
+    let mut uneven = batch();
+    uneven.scope.pop();
+    let error = writer.write(&uneven).expect_err("a column is too short");
+    assert!(error.to_string().ends_with("column scope has 2 values in a batch of 3 spans"));
+    let mut broken = batch();
+    broken.attribute_ends[0] = 1_000;
+    let error = writer.write(&broken).expect_err("an end beyond the text");
+    assert!(error.to_string().contains("span 0 in column attributes"), "{error}");
     let mut stray = batch();
     stray.links[1].row = 3;
     assert!(matches!(writer.write(&stray), Err(WriteSpansError::StrayLink { link: 1, .. })));

@@ -79,6 +79,10 @@ impl Column for Texts {
         Ok(())
     }
 
+    fn bytes(&self) -> usize {
+        self.chunk.bytes()
+    }
+
     fn memory(&self) -> usize {
         self.chunk.memory() + self.values.capacity()
     }

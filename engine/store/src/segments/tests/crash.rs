@@ -78,9 +78,9 @@ fn every_span_is_sealed_exactly_once_wherever_the_power_goes() {
 
 #[test]
 fn the_power_may_go_again_while_the_folder_is_opened() {
-    for n in (1..).step_by(3) {
+    for n in (1..).step_by(5) {
         let Some((vfs, released)) = until_cut(n) else { break };
-        for (first, second) in CUTS.into_iter().zip(CUTS.into_iter().rev()) {
+        for (first, second) in CUTS.into_iter().zip(CUTS.into_iter().rev()).step_by(2) {
             for m in 1.. {
                 let (vfs, mut released) = (vfs.fork(), released);
                 vfs.power_cut(first);
@@ -137,8 +137,8 @@ fn calls_that_fail_cost_no_span_and_give_none_twice() {
 
 #[test]
 fn the_power_goes_after_a_failure() {
-    for n in 1..60 {
-        for m in (1..30).step_by(3) {
+    for n in (1..50).step_by(3) {
+        for m in (1..30).step_by(4) {
             let vfs = Simulated::default();
             let (mut segments, _) = open(&vfs);
             vfs.fail_at(n, 1, EIO);
@@ -148,15 +148,13 @@ fn the_power_goes_after_a_failure() {
                 let _ = work(&mut segments, &mut released);
             }
             drop(segments);
-            for cut in CUTS {
-                let (vfs, mut released) = (vfs.fork(), released);
-                vfs.power_cut(cut);
-                let (mut segments, opened) = open(&vfs);
-                let context = (n, m, cut);
-                assert!(opened.missing.is_empty(), "{context:?}: {opened:?}");
-                work(&mut segments, &mut released).expect("nothing is in the way");
-                check_exactly_once(&segments, &context);
-            }
+            let cut = CUTS[(n + m) as usize % CUTS.len()];
+            vfs.power_cut(cut);
+            let (mut segments, opened) = open(&vfs);
+            let context = (n, m, cut);
+            assert!(opened.missing.is_empty(), "{context:?}: {opened:?}");
+            work(&mut segments, &mut released).expect("nothing is in the way");
+            check_exactly_once(&segments, &context);
         }
     }
 }

@@ -37,7 +37,7 @@ fn check_others(segments: &Segments, damaged: u64, context: &dyn std::fmt::Debug
 fn a_flipped_byte_is_noticed_and_the_rest_is_readable() {
     let vfs = three();
     let whole = vfs.bytes(&file(&vfs, 2));
-    for at in (0..whole.len()).step_by(31) {
+    for at in (0..whole.len()).step_by(61) {
         let vfs = vfs.fork();
         let mut bytes = whole.clone();
         bytes[at] ^= 1 << (at % 8);
@@ -64,7 +64,7 @@ fn without_a_manifest_a_file_is_told_from_its_footer_or_not_taken() {
     let vfs = three();
     vfs.take(&manifest());
     let whole = vfs.bytes(&file(&vfs, 2));
-    for at in (0..whole.len()).step_by(31) {
+    for at in (0..whole.len()).step_by(61) {
         let vfs = vfs.fork();
         let mut bytes = whole.clone();
         bytes[at] ^= 1 << (at % 8);
