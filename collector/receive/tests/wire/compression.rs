@@ -9,7 +9,7 @@ use crate::client::{Call, Verdict, Way};
 use crate::door::{open, within};
 
 pub(crate) fn gzip(body: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::best());
     encoder.write_all(body).expect("writes");
     encoder.finish().expect("finishes")
 }
