@@ -84,7 +84,7 @@ fn without_a_manifest_a_file_is_told_from_its_footer_or_not_taken() {
 fn a_file_cut_off_anywhere_goes_to_the_quarantine() {
     let vfs = three();
     let whole = vfs.bytes(&file(&vfs, 3));
-    for length in (0..whole.len()).step_by(97) {
+    for length in (0..whole.len()).step_by(401) {
         let vfs = vfs.fork();
         vfs.put(&file(&vfs, 3), &whole[..length]);
         let (mut segments, opened) = open(&vfs);
@@ -134,7 +134,7 @@ fn a_file_that_can_not_be_read_now_may_be_readable_next_time() {
 fn a_damaged_manifest_is_made_up_for_by_the_files() {
     let vfs = three();
     let whole = vfs.bytes(&manifest());
-    for at in 0..whole.len() {
+    for at in (0..whole.len()).step_by(5) {
         let vfs = vfs.fork();
         let mut bytes = whole.clone();
         bytes[at] ^= 1 << (at % 8);
