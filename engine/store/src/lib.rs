@@ -5,7 +5,8 @@
 //! The same spans in the same batches with the same options give the same bytes.
 //!
 //! [`log`] keeps what came in, as it came, until it is in such files: whatever happens to the process
-//! or the machine meanwhile, what was acknowledged is there.
+//! or the machine meanwhile, what was acknowledged is there. [`segments`] is where such files are kept:
+//! which of them count, for how long, and which spans of a trace are in them.
 
 pub mod log;
 pub mod segments;

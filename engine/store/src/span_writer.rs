@@ -164,7 +164,7 @@ fn check_options(path: &Path, options: WriterOptions) -> Result<(), WriteSpansEr
 
 /// Encodes span batches as Parquet into whatever takes bytes.
 ///
-/// The pages are made here ([`columns`]), the rest of the file by the parquet crate. Its own encoders
+/// The pages are made here ([`mod@columns`]), the rest of the file by the parquet crate. Its own encoders
 /// take any Arrow array, which costs them more than the compressor does: of a span with 500 bytes of
 /// attributes about 600 ns, where these take 200.
 pub(crate) struct SpanEncoder<W: Write + Send> {
