@@ -23,8 +23,7 @@ use super::record::Header;
 /// A body from this size on is decoded apart, so that it holds up no other connection of its thread.
 const LARGE: usize = 1 << 20;
 
-/// Until when whoever was refused should wait. Jitter keeps those refused together from coming back
-/// together.
+/// How long whoever was refused should wait. SDKs spread their retries themselves.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// A request that is in the log, on its way to the live half.
