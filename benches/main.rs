@@ -8,6 +8,8 @@
 //! - `cost`: spans per CPU-second of the collector, beside rotel.
 //! - `load`: a steady load against a collector that runs already, and what that takes meanwhile.
 //! - `day`: a healthy day in virtual time: how many false alarms?
+//! - `soak`: an hour of steady load: do memory, descriptors, threads and the disk stay as they are?
+//! - `overload`: ten times the load while the disk stands still (by the script `benches/stall`).
 //! - `kill`: the collector killed again and again under load: is all there that it acknowledged?
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what a bench does")]
@@ -19,7 +21,9 @@ mod dump;
 mod kill;
 mod load;
 mod options;
+mod overload;
 mod server;
+mod soak;
 mod stored;
 mod usage;
 
@@ -37,7 +41,11 @@ fn main() -> Result<()> {
         ["load", options @ ..] => load::run(&load::Options::parse(options)?),
         ["day", options @ ..] => day::run(&day::Options::parse(options)?),
         ["kill", options @ ..] => kill::run(&kill::Options::parse(options)?),
+        ["soak", options @ ..] => soak::run(&soak::Options::parse(options)?),
+        ["overload", options @ ..] => overload::run(&overload::Options::parse(options)?),
         ["read", files @ ..] => dump::read(files),
-        _ => bail!("expected one of: dump [REQUESTS], curve [CASES], cost, day, kill, load"),
+        _ => bail!(
+            "expected one of: dump [REQUESTS], curve [CASES], cost, day, kill, load, overload, soak"
+        ),
     }
 }

@@ -73,10 +73,11 @@ impl Server {
             .spawn()
             .with_context(|| format!("failed to start {}", program.display()))?;
         let stderr = child.stderr.take().context("its messages are piped")?;
-        let (mut grpc, mut http) = (None, None);
+        let (mut grpc, mut http, mut said) = (None, None, Vec::new());
         let mut lines = BufReader::new(stderr).lines();
         for line in lines.by_ref() {
             let line = line.context("failed to read what resus says")?;
+            said.push(line.clone());
             let address = |behind: &str| {
                 line.split_once(behind)
                     .and_then(|(_, rest)| rest.trim_end_matches('/').parse::<SocketAddr>().ok())
@@ -97,7 +98,7 @@ impl Server {
             (Some(grpc), Some(http)) => Ok(Self { child, http, grpc }),
             _ => {
                 let _ = child.kill();
-                bail!("failed to start resus: it ended or named no addresses")
+                bail!("failed to start resus: it said {}", said.join(" / "))
             }
         }
     }
@@ -132,9 +133,13 @@ impl Server {
         Target::new(Some(self.http), Some(self.grpc))
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What the process has taken so far.
     pub(crate) fn taken(&self) -> Result<Taken> {
-        look(self.child.id())
+        look(self.id())
     }
 
     /// Ends it at once, as a crash would.

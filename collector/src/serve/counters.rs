@@ -38,16 +38,19 @@ pub(crate) enum Refusal {
     Memory,
     /// The disk is nearly full.
     Disk,
+    /// The disk does not answer.
+    Stalled,
 }
 
 impl Refusal {
-    const ALL: [Self; 2] = [Self::Memory, Self::Disk];
+    const ALL: [Self; 3] = [Self::Memory, Self::Disk, Self::Stalled];
 
     /// For the sender and for people.
     pub(crate) const fn text(self) -> &'static str {
         match self {
             Self::Memory => "the memory for open traces is full (assemble.memory)",
             Self::Disk => "the disk has less space left than store.free_space",
+            Self::Stalled => "the disk has kept nothing for some seconds",
         }
     }
 }

@@ -14,6 +14,7 @@ use resus_receive::{Answer, Handler, Incoming, Permit, Signal, Transport};
 use resus_store::log::{AppendError, Log, Position, Record};
 use resus_telemetry::{Span, Telemetry};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::clock;
 use super::counters::{Counters, Refusal};
@@ -25,6 +26,11 @@ const LARGE: usize = 1 << 20;
 
 /// How long whoever was refused should wait. SDKs spread their retries themselves.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// How long a request may wait for the disk. SDKs give up after 10 s, and some then drop what they sent;
+/// after a refusal they send it again. What was refused so may still be kept: then it comes twice.
+const PATIENCE: Duration = Duration::from_secs(5);
+const NOT_YET: &str = "failed to keep the request: the disk has not answered for 5 s";
 
 /// A request that is in the log, on its way to the live half.
 #[derive(Debug)]
@@ -111,7 +117,9 @@ impl Ingest {
             let message = reason.text().to_owned();
             return match reason {
                 Refusal::Memory => Answer::Busy { retry_after: RETRY, message },
-                Refusal::Disk => Answer::Unavailable { retry_after: RETRY, message },
+                Refusal::Disk | Refusal::Stalled => {
+                    Answer::Unavailable { retry_after: RETRY, message }
+                }
             };
         }
         let decoded = if incoming.body.len() >= LARGE {
@@ -180,7 +188,8 @@ impl Ingest {
                 compression,
                 received_unix_nano: received,
             };
-            if let Err(message) = self.append(header, raw, content, Some(permit)).await {
+            let kept = timeout(PATIENCE, self.append(header, raw, content, Some(permit))).await;
+            if let Err(message) = kept.unwrap_or_else(|_| Err(NOT_YET.to_owned())) {
                 return Answer::Unavailable { retry_after: RETRY, message };
             }
         }

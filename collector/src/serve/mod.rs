@@ -9,6 +9,7 @@
 //! of the log, so that what it concludes after a restart is what it would have concluded without.
 
 mod api;
+mod canary;
 mod clock;
 mod counters;
 mod gauges;

@@ -31,15 +31,12 @@ use super::metrics::FAMILIES;
 use super::onward::{Onward, Release, read_cursor};
 use super::record::Header;
 use super::seal::{self, Sealer};
-use super::{clock, settings, trail};
+use super::{canary, clock, settings, trail};
 use crate::config::Config;
 use crate::output;
 
 /// How often to look at the space that is left.
 const DISK: Duration = Duration::from_secs(1);
-
-/// How often a canary goes the way of a request.
-const CANARY: Duration = Duration::from_secs(2);
 
 /// Runs until SIGTERM or SIGINT.
 pub(crate) fn run(config: Config) -> Result<()> {
@@ -111,7 +108,7 @@ async fn serve(config: Config) -> Result<()> {
     announce(&config, &server.local_addresses(), api.address);
 
     let (tell, stop) = watch::channel(false);
-    let canary = tokio::spawn(canaries(Arc::clone(&ingest), stop.clone()));
+    let canary = tokio::spawn(canary::run(Arc::clone(&ingest), stopped(stop.clone())));
     let space = config.store.free_space;
     let disk = tokio::spawn(watch_disk(config.store.folder.clone(), space, counters, stop.clone()));
     let forwarded = forwarder.map(|f| tokio::spawn(f.run(stopped(stop.clone()))));
@@ -351,23 +348,6 @@ fn announce(config: &Config, receive: &[std::net::SocketAddr], api: std::net::So
     let scheme = scheme(config.api.tls.is_some());
     output::say(&format!("resus: answering at {scheme}://{api}/"));
     output::say(&format!("resus: keeping data in {}", config.store.folder.display()));
-}
-
-/// Sends a small record the way of a request, again and again: only what comes out at the end shows that the
-/// way is free.
-async fn canaries(ingest: Arc<Ingest>, mut stop: watch::Receiver<bool>) {
-    loop {
-        let now = clock::now();
-        let kept =
-            ingest.append(Header::canary(now), Bytes::new(), Some(Content::Canary), None).await;
-        if kept.is_ok() {
-            ingest.counters.canary_kept.fetch_max(now, Relaxed);
-        }
-        tokio::select! {
-            () = tokio::time::sleep(CANARY) => {}
-            _ = stop.wait_for(|&stop| stop) => return,
-        }
-    }
 }
 
 /// Has requests refused while the disk is nearly full: what is taken then might not be kept.
