@@ -8,6 +8,7 @@
 //! - `cost`: spans per CPU-second of the collector, beside rotel.
 //! - `load`: a steady load against a collector that runs already, and what that takes meanwhile.
 //! - `day`: a healthy day in virtual time: how many false alarms?
+//! - `detect`: after how many seconds is a component that begins to fail the first suspect?
 //! - `soak`: an hour of steady load: do memory, descriptors, threads and the disk stay as they are?
 //! - `overload`: ten times the load while the disk stands still (by the script `benches/stall`).
 //! - `kill`: the collector killed again and again under load: is all there that it acknowledged?
@@ -17,6 +18,7 @@
 mod cost;
 mod curve;
 mod day;
+mod detect;
 mod dump;
 mod kill;
 mod load;
@@ -40,12 +42,13 @@ fn main() -> Result<()> {
         ["cost", options @ ..] => cost::run(&cost::Options::parse(options)?),
         ["load", options @ ..] => load::run(&load::Options::parse(options)?),
         ["day", options @ ..] => day::run(&day::Options::parse(options)?),
+        ["detect", options @ ..] => detect::run(&detect::Options::parse(options)?),
         ["kill", options @ ..] => kill::run(&kill::Options::parse(options)?),
         ["soak", options @ ..] => soak::run(&soak::Options::parse(options)?),
         ["overload", options @ ..] => overload::run(&overload::Options::parse(options)?),
         ["read", files @ ..] => dump::read(files),
         _ => bail!(
-            "expected one of: dump [REQUESTS], curve [CASES], cost, day, kill, load, overload, soak"
+            "expected one of: dump [REQUESTS], curve [CASES], cost, day, detect, kill, load, overload, soak"
         ),
     }
 }

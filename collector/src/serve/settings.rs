@@ -119,6 +119,8 @@ pub(crate) fn log(config: &Config, sealed: Option<Position>) -> LogOptions {
             .unwrap_or(u32::MAX)
             .saturating_add(1 << 16),
         first_segment: sealed.map_or(1, |position| position.segment + 1),
+        // Sealing and forwarding follow closely; nobody else reads what was decoded once.
+        read_soon: store.parquet || config.forward.endpoint.is_some(),
         ..LogOptions::STANDARD
     }
 }

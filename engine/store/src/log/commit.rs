@@ -32,7 +32,12 @@ struct Live {
     written: u64,
     /// Where the acknowledged records end: durable ones where there is a window.
     acknowledged: u64,
+    /// Nobody reads what is before soon, and the system was told so.
+    cool: u64,
 }
+
+/// A hint for every page or two would cost more than it gives.
+pub(super) const COOL: u64 = 1 << 18;
 
 impl Live {
     fn number(&self) -> u64 {
@@ -246,6 +251,22 @@ impl Committer {
         if let Err(error) = marked {
             self.abandon(Fault::Write, &error);
         }
+        self.cool();
+    }
+
+    /// Tells the system what need not be held in memory.
+    fn cool(&mut self) {
+        if self.shared.options.read_soon {
+            return;
+        }
+        let synced = lock(&self.shared.segments).synced;
+        let Some(live) = self.live.as_mut().filter(|live| live.number() == synced.segment) else {
+            return;
+        };
+        if synced.offset >= live.cool + COOL {
+            live.file.cool(live.cool, synced.offset);
+            live.cool = synced.offset;
+        }
     }
 
     /// Syncs the live segment and marks it. An inner error is the mark's: the records are durable.
@@ -390,6 +411,7 @@ impl Committer {
                     seal: header.seal(),
                     written: FIRST_FRAME,
                     acknowledged: FIRST_FRAME,
+                    cool: 0,
                 };
                 let entry = Entry {
                     seal: live.seal,

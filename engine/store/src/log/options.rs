@@ -26,6 +26,10 @@ pub struct LogOptions {
     /// segments at least let it go on meanwhile. A record that is longer on its own is refused for
     /// good.
     pub max_bytes: u64,
+    /// Whether records are read again soon after they were written. Otherwise the system is told not to
+    /// hold what is durable in memory: a log grows by gigabytes, and would drive out what others
+    /// on the machine use. Memory that is used again and again also costs less than new memory.
+    pub read_soon: bool,
     /// Longer records (header and payload together) are refused. Those that are in the log are
     /// read, however long.
     pub max_record: u32,
@@ -45,6 +49,7 @@ impl LogOptions {
         window: Some(Duration::from_millis(10)),
         background_sync: Duration::from_millis(500),
         max_bytes: 4 << 30,
+        read_soon: true,
         max_record: (64 << 20) + (64 << 10),
         retry_pause: Duration::from_secs(1),
         first_segment: 1,

@@ -24,6 +24,7 @@ use super::{
     },
 };
 
+mod cool;
 mod crash;
 mod damage;
 mod disk;
@@ -41,6 +42,7 @@ const SMALL: LogOptions = LogOptions {
     max_bytes: 1 << 20,
     max_record: 100_000,
     retry_pause: Duration::ZERO,
+    read_soon: true,
     first_segment: 1,
 };
 

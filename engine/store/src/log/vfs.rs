@@ -8,8 +8,11 @@ use std::{
     fmt,
     fs::{self, File, TryLockError},
     io::{self, ErrorKind, IoSlice, Read as _, Seek as _, SeekFrom, Write as _},
+    num::NonZeroU64,
     path::{Path, PathBuf},
 };
+
+use rustix::fs::Advice;
 
 #[cfg(test)]
 pub(crate) mod simulated;
@@ -102,6 +105,12 @@ pub trait VfsFile: fmt::Debug + Send {
     /// When the system says no. What was not durable before may be lost for good, and a second
     /// call that succeeds proves nothing: the system may have forgotten what it could not write.
     fn sync_data(&mut self) -> io::Result<()>;
+
+    /// A hint: nobody reads these bytes soon, which are durable. The system need not hold them in
+    /// memory, where they would take the place of something that is used.
+    fn cool(&self, from: u64, to: u64) {
+        let _ = (from, to);
+    }
 }
 
 /// Appends all bytes.
@@ -263,5 +272,12 @@ impl VfsFile for DiskFile {
 
     fn sync_data(&mut self) -> io::Result<()> {
         self.0.sync_data()
+    }
+
+    fn cool(&self, from: u64, to: u64) {
+        if let Some(length) = NonZeroU64::new(to.saturating_sub(from)) {
+            // It is a hint: where the system doesn't take it, nothing is lost.
+            let _ = rustix::fs::fadvise(&self.0, from, Some(length), Advice::DontNeed);
+        }
     }
 }

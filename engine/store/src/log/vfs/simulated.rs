@@ -74,6 +74,8 @@ struct World {
     short_writes: bool,
     /// Every other read is interrupted; whether the next one is.
     interrupted_reads: Option<bool>,
+    /// Bytes that nobody is said to read soon.
+    cooled: u64,
 }
 
 /// What an operation does.
@@ -136,6 +138,11 @@ impl Simulated {
     /// Writes take only a part of what they are given.
     pub(crate) fn write_short(&self) {
         self.world().short_writes = true;
+    }
+
+    /// How many bytes nobody is said to read soon.
+    pub(crate) fn cooled(&self) -> u64 {
+        self.world().cooled
     }
 
     /// Every other read is interrupted by a signal, from the next one on.
@@ -510,5 +517,12 @@ impl VfsFile for SimulatedFile {
                 Err(io::Error::from_raw_os_error(error))
             }
         }
+    }
+
+    fn cool(&self, from: u64, to: u64) {
+        let mut world = self.system.world();
+        let durable = world.inodes[&self.id].durable.len() as u64;
+        assert!(from < to && to <= durable, "{from}..{to} is cold, {durable} bytes are durable");
+        world.cooled += to - from;
     }
 }
