@@ -4,6 +4,7 @@ mod answers;
 mod conformance;
 mod kill;
 mod live;
+mod naughty;
 mod onward;
 mod sdk;
 #[path = "../../benches/stored.rs"]
