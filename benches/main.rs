@@ -9,6 +9,7 @@
 //! - `load`: a steady load against a collector that runs already, and what that takes meanwhile.
 //! - `day`: a healthy day in virtual time: how many false alarms?
 //! - `detect`: after how many seconds is a component that begins to fail the first suspect?
+//! - `live`: the same once, over OTLP and by the clock.
 //! - `soak`: an hour of steady load: do memory, descriptors, threads and the disk stay as they are?
 //! - `overload`: ten times the load while the disk stands still (by the script `benches/stall`).
 //! - `kill`: the collector killed again and again under load: is all there that it acknowledged?
@@ -21,6 +22,7 @@ mod day;
 mod detect;
 mod dump;
 mod kill;
+mod live;
 mod load;
 mod options;
 mod overload;
@@ -43,12 +45,13 @@ fn main() -> Result<()> {
         ["load", options @ ..] => load::run(&load::Options::parse(options)?),
         ["day", options @ ..] => day::run(&day::Options::parse(options)?),
         ["detect", options @ ..] => detect::run(&detect::Options::parse(options)?),
+        ["live", options @ ..] => live::run(&live::Options::parse(options)?),
         ["kill", options @ ..] => kill::run(&kill::Options::parse(options)?),
         ["soak", options @ ..] => soak::run(&soak::Options::parse(options)?),
         ["overload", options @ ..] => overload::run(&overload::Options::parse(options)?),
         ["read", files @ ..] => dump::read(files),
         _ => bail!(
-            "expected one of: dump [REQUESTS], curve [CASES], cost, day, detect, kill, load, overload, soak"
+            "expected one of: dump [REQUESTS], curve [CASES], cost, day, detect, live, kill, load, overload, soak"
         ),
     }
 }

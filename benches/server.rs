@@ -16,6 +16,8 @@ pub(crate) struct Server {
     child: Child,
     pub(crate) http: SocketAddr,
     pub(crate) grpc: SocketAddr,
+    /// Where it answers questions; rotel answers none.
+    pub(crate) api: Option<SocketAddr>,
 }
 
 /// What a process has taken so far.
@@ -73,7 +75,7 @@ impl Server {
             .spawn()
             .with_context(|| format!("failed to start {}", program.display()))?;
         let stderr = child.stderr.take().context("its messages are piped")?;
-        let (mut grpc, mut http, mut said) = (None, None, Vec::new());
+        let (mut grpc, mut http, mut api, mut said) = (None, None, None, Vec::new());
         let mut lines = BufReader::new(stderr).lines();
         for line in lines.by_ref() {
             let line = line.context("failed to read what resus says")?;
@@ -84,6 +86,7 @@ impl Server {
             };
             grpc = grpc.or_else(|| address("OTLP/gRPC at "));
             http = http.or_else(|| address("OTLP/HTTP at "));
+            api = api.or_else(|| address("answering at http://"));
             if line.contains("keeping data in") {
                 break;
             }
@@ -95,7 +98,7 @@ impl Server {
             }
         });
         match (grpc, http) {
-            (Some(grpc), Some(http)) => Ok(Self { child, http, grpc }),
+            (Some(grpc), Some(http)) => Ok(Self { child, http, grpc, api }),
             _ => {
                 let _ = child.kill();
                 bail!("failed to start resus: it said {}", said.join(" / "))
@@ -118,7 +121,7 @@ impl Server {
         }
         let child =
             command.spawn().with_context(|| format!("failed to start {}", program.display()))?;
-        let server = Self { child, http, grpc };
+        let server = Self { child, http, grpc, api: None };
         let begin = Instant::now();
         while std::net::TcpStream::connect(http).is_err() {
             if begin.elapsed() > Duration::from_secs(10) {

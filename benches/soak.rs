@@ -21,7 +21,7 @@ pub(crate) struct Options {
     rate: u64,
     /// Seconds between two looks.
     every: u64,
-    /// Seconds that do not count: tables, caches and the baseline fill.
+    /// Seconds that do not count: tables and caches fill, and the baseline of half an hour.
     warm: u64,
     /// Retention of the sealed segments.
     retain_mib: u64,
@@ -36,7 +36,7 @@ impl Options {
             seconds: pairs.number("--seconds", 3600)?,
             rate: pairs.number("--rate", 10_000)?,
             every: pairs.number("--every", 60)?,
-            warm: pairs.number("--warm", 900)?,
+            warm: pairs.number("--warm", 1900)?,
             retain_mib: pairs.number("--retain-mib", 1024)?,
         })
     }

@@ -18,6 +18,7 @@ mod keep;
 mod live;
 mod metrics;
 mod onward;
+mod parts;
 mod process;
 mod record;
 mod seal;

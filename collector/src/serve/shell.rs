@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use resus_engine::{Monitor, MonitorOptions};
 use resus_forward::Forwarder;
@@ -29,6 +29,7 @@ use super::keep::{Kept, logs_of};
 use super::live::{self, Beside, Board, Order};
 use super::metrics::FAMILIES;
 use super::onward::{Onward, Release, read_cursor};
+use super::parts::{Part, first_to_end};
 use super::record::Header;
 use super::seal::{self, Sealer};
 use super::{canary, clock, settings, trail};
@@ -114,24 +115,38 @@ async fn serve(config: Config) -> Result<()> {
     let forwarded = forwarder.map(|f| tokio::spawn(f.run(stopped(stop.clone()))));
     let asked = tokio::spawn(serve_http(api_listener, Desk(api), stopped(stop.clone())));
     let received = tokio::spawn(server.run(stopped(stop)));
-    end_of_service().await?;
-    output::say("resus: ending: finishing what is under way");
-    // First the door: what was let in is kept and answered.
+    let mut parts: Vec<(&str, &dyn Part)> = vec![
+        ("the listeners", &received),
+        ("the API", &asked),
+        ("the live half", &judging),
+        ("the thread that keeps spans", &keeping),
+        ("the canary", &canary),
+        ("the watch of the disk", &disk),
+    ];
+    parts.extend(forwarded.iter().map(|task| ("the forwarder", task as &dyn Part)));
+    let lost = end_of_service(&parts).await?;
+    // First the door: what was let in is kept and answered. Whichever part panicked, the others end in
+    // their order; what is not sealed is in the log.
     tell.send_replace(true);
-    received.await.context("failed to run the listeners")?;
-    canary.await.context("failed to run the canary")?;
-    disk.await.context("failed to watch the disk")?;
-    if let Some(forwarded) = forwarded {
-        forwarded.await.context("failed to forward")?;
-    }
+    let listened = received.await.context("failed to run the listeners");
+    let tested = canary.await.context("failed to run the canary");
+    let looked = disk.await.context("failed to watch the disk");
+    let sent = match forwarded {
+        Some(forwarded) => forwarded.await.context("failed to forward"),
+        None => Ok(()),
+    };
     drop(ingest);
     log.close();
-    judging.join().ok().context("failed to run the live half: its thread panicked")?;
+    let judged = judging.join().ok().context("failed to run the live half: its thread panicked");
     ending.store(true, Relaxed);
     keeping.thread().unpark();
-    keeping.join().ok().context("failed to keep spans: the thread panicked")?;
-    asked.await.context("failed to run the API")?;
+    let kept = keeping.join().ok().context("failed to keep spans: the thread panicked");
+    let answered = asked.await.context("failed to run the API");
     telemetry.shutdown(Duration::from_secs(2)).await;
+    listened.and(tested).and(looked).and(sent).and(judged).and(kept).and(answered)?;
+    if let Some(part) = lost {
+        bail!("failed to go on without {part}, which ended before its time");
+    }
     output::say("resus: ended");
     Ok(())
 }
@@ -376,12 +391,18 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|&stop| stop).await;
 }
 
-async fn end_of_service() -> Result<()> {
+/// Waits until it is told to end, or a part has ended: gives its name.
+async fn end_of_service(parts: &[(&'static str, &dyn Part)]) -> Result<Option<&'static str>> {
     let mut term = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("failed to listen for SIGINT")?;
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = interrupt.recv() => {}
+    let lost = tokio::select! {
+        _ = term.recv() => None,
+        _ = interrupt.recv() => None,
+        part = first_to_end(parts) => Some(part),
+    };
+    if let Some(part) = lost {
+        output::say(&format!("resus: {part} ended before its time"));
     }
-    Ok(())
+    output::say("resus: ending: finishing what is under way");
+    Ok(lost)
 }

@@ -19,7 +19,7 @@ use crate::serve::live::Order;
 use crate::serve::tell;
 
 /// A canary older than this is a sign that something hangs.
-const STALE: Duration = Duration::from_secs(10);
+const STALE: Duration = Duration::from_secs(5);
 
 /// Classes in an answer, unless asked for more or fewer.
 const CLASSES: usize = 100;
@@ -36,10 +36,10 @@ impl Api {
         }
         let stale = |at: u64| Duration::from_nanos(now.saturating_sub(at)) > STALE;
         if stale(self.counters.canary_kept.load(Relaxed)) {
-            reasons.push("no canary went to disk in the last 10 s".to_owned());
+            reasons.push("no canary went to disk in the last 5 s".to_owned());
         }
         if stale(self.counters.canary_seen.load(Relaxed)) {
-            reasons.push("no canary came through the live half in the last 10 s".to_owned());
+            reasons.push("no canary came through the live half in the last 5 s".to_owned());
         }
         let ready = Ready { ready: reasons.is_empty(), reasons };
         let status = if ready.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
