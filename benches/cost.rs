@@ -46,6 +46,10 @@ enum Candidate<'a> {
     Rotel { name: &'static str, program: &'a Path, preload: Preload<'a> },
 }
 
+/// Spans under way at once, whatever the size of a request: one that answers after a sync needs as many to be
+/// busy.
+const IN_FLIGHT: u32 = 8192;
+
 /// Traces are complete 5 s after their last span, and none is for want of memory.
 const ASSEMBLE: &str = "\n[assemble]\nidle = \"5s\"\nsettle = \"5s\"\nmemory = \"1GiB\"";
 
@@ -91,7 +95,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
                         target,
                         transport,
                         compression,
-                        connections: 4,
+                        connections: IN_FLIGHT / spans,
                         shape,
                         rate: None,
                         length: Length::Time(Duration::from_secs(options.seconds)),
