@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use resus_evidence::{Live, LiveOptions, LiveStats};
-use resus_model::{Evidence, LogBatch, Quality, SpanBatch};
+use resus_model::{Evidence, Fingerprint, LogBatch, Quality, SpanBatch};
 
 use crate::watch::{Judgement, WatchConfig, WatchConfigError, Watcher};
 
@@ -29,6 +29,8 @@ pub struct MonitorOptions {
 pub struct Monitor {
     live: Live,
     watcher: Watcher,
+    /// Of the panes.
+    rules: Fingerprint,
     every_ns: u64,
     lag_ns: u64,
     settling_ns: u64,
@@ -68,10 +70,12 @@ impl Monitor {
     pub fn new(options: MonitorOptions) -> Result<Self, WatchConfigError> {
         let MonitorOptions { live, watch, every_ns, lag_ns } = options;
         let limits = live.limits;
+        let rules = live.rules.fingerprint();
         let settling_ns = limits.idle_ns + lag_ns + u64::from(watch.of) * 2 * watch.pane_ns;
         Ok(Self {
             live: Live::new(live),
             watcher: Watcher::new(watch)?,
+            rules,
             every_ns: every_ns.max(1),
             lag_ns,
             settling_ns,
@@ -120,6 +124,30 @@ impl Monitor {
             see(self);
         }
         self.now = self.now.max(now);
+    }
+
+    /// Takes up the healthy windows that another run has learned, before anything is pushed; returns
+    /// how many did not fit ([`Watcher::restore`]).
+    pub fn restore(&mut self, windows: &[Arc<Evidence>], now: u64) -> usize {
+        self.watcher.restore(windows, &self.rules, now)
+    }
+
+    /// Not everything was taken that came within these times, nanoseconds since the Unix epoch
+    /// ([`Watcher::deaf`]).
+    pub fn deaf(&mut self, from: u64, to: u64) {
+        self.watcher.deaf(from, to);
+    }
+
+    /// Grows whenever the healthy windows change.
+    #[must_use]
+    pub const fn baseline_version(&self) -> u64 {
+        self.watcher.baseline_version()
+    }
+
+    /// The healthy windows, oldest first.
+    #[must_use]
+    pub fn baseline(&self) -> Vec<Arc<Evidence>> {
+        self.watcher.evidence().1
     }
 
     /// The present is healthy, whatever it looks like: the baseline starts anew with it.

@@ -16,7 +16,7 @@ pub(super) fn read_into(root: &mut dyn Section, text: &str, outside: Outside<'_>
     let (document, errors) = DeTable::parse_recoverable(text);
     let mut found: Vec<(Option<Range<usize>>, MistakeKind)> = errors
         .iter()
-        .map(|e| (e.span(), MistakeKind::Syntax { message: e.message().to_owned() }))
+        .map(|e| (place(text, e), MistakeKind::Syntax { message: e.message().to_owned() }))
         .collect();
     // What a parser guesses after a slip of syntax gives mistakes that nobody made.
     if found.is_empty() {
@@ -28,6 +28,22 @@ pub(super) fn read_into(root: &mut dyn Section, text: &str, outside: Outside<'_>
     let at = |span: Option<Range<usize>>| span.map(|span| lines.at(span.start));
     found.sort_by_key(|(span, _)| span.as_ref().map_or(usize::MAX, |span| span.start));
     found.into_iter().map(|(span, kind)| Mistake { line: at(span), kind }).collect()
+}
+
+/// Where an error of syntax is. Nesting that goes too deep is told without a place: it is in the first line
+/// without which it is not there.
+fn place(text: &str, error: &toml::de::Error) -> Option<Range<usize>> {
+    if error.span().is_some() {
+        return error.span();
+    }
+    let ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at + 1).collect();
+    let whole = |end: usize| {
+        let (_, errors) = DeTable::parse_recoverable(&text[..end]);
+        errors.iter().all(|e| e.span().is_some() || e.message() != error.message())
+    };
+    let lines = ends.partition_point(|&end| whole(end));
+    let start = if lines == 0 { 0 } else { ends[lines - 1] };
+    Some(start..start)
 }
 
 /// Sets values from a file.

@@ -47,6 +47,8 @@ pub(crate) struct Watch {
     /// A file of Evidence of healthy windows, with which everything is compared. `None`: the latest
     /// healthy windows.
     pub(crate) baseline: Option<PathBuf>,
+    /// The latest healthy windows are kept on disk, and known again after a restart.
+    pub(crate) keep_baseline: bool,
 }
 
 impl Watch {
@@ -65,6 +67,7 @@ impl Watch {
             silence_after: Duration::from_secs(32),
             significance: SIGNIFICANCE,
             baseline: None,
+            keep_baseline: true,
         }
     }
 }
@@ -85,6 +88,7 @@ impl Section for Watch {
             silence_after,
             significance,
             baseline,
+            keep_baseline,
         } = self;
         let (second, day) = (Duration::from_secs(1), Duration::from_hours(24));
         let blink = Duration::from_millis(100);
@@ -101,5 +105,6 @@ impl Section for Watch {
         keys.key("silence_after", &mut Time(silence_after, second..=day));
         keys.key("significance", &mut Real(significance, 1e-20..=0.05));
         keys.key("baseline", &mut OptionalPath(baseline));
+        keys.key("keep_baseline", &mut Flag(keep_baseline));
     }
 }

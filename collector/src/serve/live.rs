@@ -11,6 +11,7 @@ use resus_model::LogBatch;
 use super::clock;
 use super::counters::{Counters, Refusal};
 use super::ingest::{Committed, Content};
+use super::memory::Windows;
 use super::trail::Step;
 
 /// Requests taken between two looks at the clock.
@@ -48,9 +49,18 @@ pub(crate) struct Beside {
     pub(crate) trail: Option<Sender<Step>>,
     /// Seals spans, and wants to know the error records that speak of them.
     pub(crate) logs: Option<Sender<LogBatch>>,
+    /// Remembers what is healthy.
+    pub(crate) memory: Option<Sender<Windows>>,
 }
 
 impl Beside {
+    fn remember(&self, windows: Windows) {
+        if let Some(memory) = &self.memory {
+            // As below.
+            let _ = memory.send(windows);
+        }
+    }
+
     fn tell(&self, committed: &Committed) {
         // Both end after the live half; where one did not, it has told why.
         if let Some(trail) = &self.trail {
@@ -72,8 +82,14 @@ pub(crate) fn run(
     counters: &Counters,
 ) {
     let mut refusing = false;
+    let (mut known, mut looked) = (monitor.baseline_version(), clock::now());
     loop {
         let now = clock::now();
+        if counters.refusing().is_some() {
+            // Whoever is refused is not silent.
+            monitor.deaf(looked, now);
+        }
+        looked = now;
         let wait = monitor.next_tick().map_or(Duration::from_secs(1), |at| {
             Duration::from_nanos(at.saturating_sub(now)).min(Duration::from_secs(1))
         });
@@ -94,6 +110,10 @@ pub(crate) fn run(
         monitor.run_until(clock::now(), &mut |_| judged = true);
         if judged {
             board.publish(monitor.view());
+        }
+        if known != monitor.baseline_version() {
+            known = monitor.baseline_version();
+            beside.remember(monitor.baseline());
         }
         for order in orders.try_iter() {
             match order {

@@ -29,10 +29,10 @@ use super::keep::{Kept, logs_of};
 use super::live::{self, Beside, Board, Order};
 use super::metrics::FAMILIES;
 use super::onward::{Onward, Release, read_cursor};
-use super::parts::{Part, first_to_end};
 use super::record::Header;
+use super::running::Running;
 use super::seal::{self, Sealer};
-use super::{canary, clock, settings, trail};
+use super::{canary, clock, memory, settings, trail};
 use crate::config::Config;
 use crate::output;
 
@@ -54,6 +54,10 @@ async fn serve(config: Config) -> Result<()> {
     let tree = tree(&config)?;
     let segments = open_segments(&config)?;
     let mut late = LogBatch::default();
+    let memory = memory::path_of(&config);
+    if let Some(path) = &memory {
+        memory::restore(&mut monitor, path);
+    }
     let log = open_log(&config, segments.as_ref(), &mut monitor, &mut late)?;
     let kept = Kept { log: log.clone(), segments };
     let (release, forwarder) = forwarder(&config, &log)?;
@@ -64,8 +68,11 @@ async fn serve(config: Config) -> Result<()> {
     let (sender, receiver) = channel();
     let (orders, ordered) = channel();
     let ending = Arc::new(AtomicBool::new(false));
-    let (beside, keeping) = start_keeping(&config, &kept, release, &counters, &ending, late)?;
-    let judging = start_live(monitor, receiver, ordered, beside, &board, &counters)?;
+    let (mut beside, keeping) = start_keeping(&config, &kept, release, &counters, &ending, late)?;
+    // What came while nobody listened is not in the log.
+    monitor.deaf(monitor.now(), clock::now());
+    let baseline = memory.map(|path| memory::start(path, &mut beside.memory)).transpose()?;
+    let live = start_live(monitor, receiver, ordered, beside, &board, &counters)?;
     let started_unix_nano = clock::now();
     let shown: Arc<OnceLock<Arc<Api>>> = Arc::default();
     let telemetry = Arc::new(start_telemetry(&config, started_unix_nano, Arc::clone(&shown))?);
@@ -109,41 +116,22 @@ async fn serve(config: Config) -> Result<()> {
     announce(&config, &server.local_addresses(), api.address);
 
     let (tell, stop) = watch::channel(false);
-    let canary = tokio::spawn(canary::run(Arc::clone(&ingest), stopped(stop.clone())));
     let space = config.store.free_space;
-    let disk = tokio::spawn(watch_disk(config.store.folder.clone(), space, counters, stop.clone()));
-    let forwarded = forwarder.map(|f| tokio::spawn(f.run(stopped(stop.clone()))));
-    let asked = tokio::spawn(serve_http(api_listener, Desk(api), stopped(stop.clone())));
-    let received = tokio::spawn(server.run(stopped(stop)));
-    let mut parts: Vec<(&str, &dyn Part)> = vec![
-        ("the listeners", &received),
-        ("the API", &asked),
-        ("the live half", &judging),
-        ("the thread that keeps spans", &keeping),
-        ("the canary", &canary),
-        ("the watch of the disk", &disk),
-    ];
-    parts.extend(forwarded.iter().map(|task| ("the forwarder", task as &dyn Part)));
-    let lost = end_of_service(&parts).await?;
-    // First the door: what was let in is kept and answered. Whichever part panicked, the others end in
-    // their order; what is not sealed is in the log.
-    tell.send_replace(true);
-    let listened = received.await.context("failed to run the listeners");
-    let tested = canary.await.context("failed to run the canary");
-    let looked = disk.await.context("failed to watch the disk");
-    let sent = match forwarded {
-        Some(forwarded) => forwarded.await.context("failed to forward"),
-        None => Ok(()),
+    let running = Running {
+        canary: tokio::spawn(canary::run(Arc::clone(&ingest), stopped(stop.clone()))),
+        disk: tokio::spawn(watch_disk(config.store.folder, space, counters, stop.clone())),
+        forwarder: forwarder.map(|f| tokio::spawn(f.run(stopped(stop.clone())))),
+        api: tokio::spawn(serve_http(api_listener, Desk(api), stopped(stop.clone()))),
+        listeners: tokio::spawn(server.run(stopped(stop))),
+        live,
+        keeping,
+        baseline,
+        stop: tell,
+        ending,
     };
-    drop(ingest);
-    log.close();
-    let judged = judging.join().ok().context("failed to run the live half: its thread panicked");
-    ending.store(true, Relaxed);
-    keeping.thread().unpark();
-    let kept = keeping.join().ok().context("failed to keep spans: the thread panicked");
-    let answered = asked.await.context("failed to run the API");
+    let lost = end_of_service(&running).await?;
+    running.end(ingest, log).await?;
     telemetry.shutdown(Duration::from_secs(2)).await;
-    listened.and(tested).and(looked).and(sent).and(judged).and(kept).and(answered)?;
     if let Some(part) = lost {
         bail!("failed to go on without {part}, which ended before its time");
     }
@@ -328,13 +316,13 @@ fn start_keeping(
         let ending = Arc::clone(ending);
         let counters = Arc::clone(counters);
         let sealer = Sealer::of(&config.store, release, segments, counters, receiver, ending);
-        (Beside { logs: Some(logs), trail: None }, thread.spawn(move || sealer.run()))
+        (Beside { logs: Some(logs), ..Beside::default() }, thread.spawn(move || sealer.run()))
     } else {
         let (trail, receiver) = channel();
         let keep_ns = settings::nanos(config.watch.lookback) * 2;
         let max_bytes = config.store.log_max;
         let follow = move || trail::release(&release, &receiver, keep_ns, max_bytes);
-        (Beside { logs: None, trail: Some(trail) }, thread.spawn(follow))
+        (Beside { trail: Some(trail), ..Beside::default() }, thread.spawn(follow))
     };
     Ok((beside, thread.context("failed to start the thread that keeps spans")?))
 }
@@ -392,13 +380,13 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
 }
 
 /// Waits until it is told to end, or a part has ended: gives its name.
-async fn end_of_service(parts: &[(&'static str, &dyn Part)]) -> Result<Option<&'static str>> {
+async fn end_of_service(running: &Running) -> Result<Option<&'static str>> {
     let mut term = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("failed to listen for SIGINT")?;
     let lost = tokio::select! {
         _ = term.recv() => None,
         _ = interrupt.recv() => None,
-        part = first_to_end(parts) => Some(part),
+        part = running.first_to_end() => Some(part),
     };
     if let Some(part) = lost {
         output::say(&format!("resus: {part} ended before its time"));

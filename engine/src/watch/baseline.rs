@@ -18,7 +18,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use resus_model::{Component, Evidence, FailureKind, Role};
+use resus_model::{Component, Evidence, FailureKind, Fingerprint, Role, Window};
 use resus_suspects::{Past, Point, Share};
 
 use super::Watcher;
@@ -255,6 +255,13 @@ impl Watcher {
 
     /// Takes given windows.
     pub(super) fn take_fixed(&mut self, windows: &[Arc<Evidence>]) {
+        self.take_given(windows);
+        self.ready = true;
+        self.judge_slow_as_a_whole();
+        self.refresh();
+    }
+
+    fn take_given(&mut self, windows: &[Arc<Evidence>]) {
         let mut windows: Vec<&Arc<Evidence>> = windows.iter().collect();
         windows.sort_by_key(|w| w.window);
         for window in windows {
@@ -271,9 +278,65 @@ impl Watcher {
             }
             self.everything.history.push_back(History::of(number, &all));
         }
-        self.ready = true;
-        self.judge_slow_as_a_whole();
-        self.refresh();
+    }
+
+    /// Takes up the healthy windows that another run has learned, before anything was seen. Windows
+    /// made under other rules than `rules`, off the grid of panes, that overlap an earlier one or reach
+    /// beyond `now` (nanoseconds since the Unix epoch) are left out; returns how many. With enough
+    /// windows there is nothing left to learn.
+    ///
+    /// A fixed baseline stays as it is.
+    pub fn restore(&mut self, windows: &[Arc<Evidence>], rules: &Fingerprint, now: u64) -> usize {
+        let Baseline::Ring { windows: most, .. } = self.config.baseline else { return 0 };
+        let pane = self.config.pane_ns;
+        let mut sorted: Vec<&Arc<Evidence>> = windows.iter().collect();
+        sorted.sort_by_key(|w| w.window);
+        let mut kept: Vec<Arc<Evidence>> = Vec::new();
+        for window in sorted {
+            let Window { from, to } = window.window;
+            let on_grid = from < to && from.is_multiple_of(pane) && to.is_multiple_of(pane);
+            let behind = kept.last().is_none_or(|last| last.window.to <= from);
+            if on_grid && behind && to <= now && window.rules == *rules {
+                kept.push(Arc::clone(window));
+            }
+        }
+        let left_out = windows.len() - kept.len();
+        let surplus = kept.len().saturating_sub(most as usize);
+        let kept = &kept[surplus..];
+        let Some(last) = kept.last() else { return left_out };
+        // What is learned later follows behind it, also if it is seen again.
+        self.next_window = self.next_window.max(last.window.to / pane);
+        self.take_given(kept);
+        self.ready = kept.len() >= self.config.min_baseline_windows as usize;
+        if self.ready {
+            self.judge_slow_as_a_whole();
+            self.refresh();
+        }
+        left_out
+    }
+
+    /// Grows whenever the healthy windows change.
+    #[must_use]
+    pub const fn baseline_version(&self) -> u64 {
+        self.ring.version
+    }
+
+    /// Not everything was seen that began within these times: nothing is learned from the panes that
+    /// they touch, and nobody was silent in them. Nanoseconds since the Unix epoch.
+    pub fn deaf(&mut self, from: u64, to: u64) {
+        let pane = self.config.pane_ns;
+        let (from, to) = (from / pane, to.div_ceil(pane));
+        if from >= to {
+            return;
+        }
+        self.deaf_until = self.deaf_until.max(to);
+        match self.excluded.last_mut() {
+            // It goes on.
+            Some(last) if last.from <= from && from <= last.to => last.to = last.to.max(to),
+            _ => self.excluded.push(Stretch { from, to }),
+        }
+        let first = self.timeline.first;
+        self.excluded.retain(|e| e.to > first);
     }
 
     /// Brings what is derived from the ring along.

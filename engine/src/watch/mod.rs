@@ -68,6 +68,8 @@ pub struct Watcher {
     next_window: u64,
     /// Panes that never become part of the ring.
     excluded: Vec<Stretch>,
+    /// Before this pane somebody may have spoken and not been heard.
+    deaf_until: u64,
     /// Why the last window was not taken.
     refusal: Option<String>,
     explained: Option<Explained>,
@@ -99,6 +101,7 @@ impl Watcher {
             judged_from: 0,
             next_window: 0,
             excluded: Vec::new(),
+            deaf_until: 0,
             refusal: None,
             explained: None,
             judgement: conclude::nothing_yet(&config),

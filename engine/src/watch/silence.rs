@@ -17,6 +17,7 @@ impl Watcher {
         let hush = Hush {
             last,
             began: self.timeline.began.unwrap_or(first),
+            deaf_until: self.deaf_until,
             after: u64::from(self.config.silence_after),
             significance: self.config.significance,
         };
@@ -59,17 +60,17 @@ struct Hush {
     last: u64,
     /// The first that was ever judged.
     began: u64,
+    /// The first since when everybody would have been heard.
+    deaf_until: u64,
     after: u64,
     significance: f64,
 }
 
 impl Hush {
-    /// Judged panes since the last request.
+    /// Judged panes since the last request, in which one would have been heard.
     fn quiet_panes(&self, track: &Track) -> u64 {
-        match track.last_seen {
-            Some(seen) => self.last.saturating_sub(seen),
-            None => self.last + 1 - self.began,
-        }
+        let heard = track.last_seen.map_or(self.began, |seen| seen + 1);
+        (self.last + 1).saturating_sub(heard.max(self.deaf_until))
     }
 
     fn judge(&self, track: &mut Track, rate: Rate, load: f64) {
@@ -81,7 +82,7 @@ impl Hush {
             track.silence = (chance <= self.significance).then(|| SilentSince {
                 rate,
                 load,
-                last_seen: (self.last + 1).saturating_sub(quiet + 1),
+                last_seen: track.last_seen.unwrap_or_else(|| self.last.saturating_sub(quiet)),
             });
         }
     }

@@ -6,4 +6,5 @@ mod faults;
 mod healthy;
 mod learning;
 mod panes;
+mod restart;
 mod silence;

@@ -84,6 +84,63 @@ fn a_component_that_begins_to_fail_is_the_first_suspect_within_fifteen_seconds()
     }
 }
 
+#[test]
+fn what_is_healthy_is_known_after_a_crash() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let baseline = folder.path().join("data/baseline.arrow");
+    let fails_after = 60 * SECOND;
+    let mut auction = auction(fails_after);
+    let begin = Instant::now();
+    let elapsed = || u64::try_from(begin.elapsed().as_nanos()).expect("a short test");
+    // What is in the log is replayed, and learned again; so each run starts without one.
+    let forget_spans = || {
+        for part in ["data/log", "data/spans"] {
+            std::fs::remove_dir_all(folder.path().join(part)).expect("the folder is there");
+        }
+    };
+    let mut feed = |collector: &Collector| {
+        let mut stream = TcpStream::connect(collector.http).expect("somebody listens");
+        post(&mut stream, collector.http, &export(&auction.run_until(elapsed())));
+        std::thread::park_timeout(Duration::from_millis(200));
+        collector.json("/api/v1/diagnosis")
+    };
+    let collector = Collector::start(folder.path(), FAST);
+    while feed(&collector)["state"] != "healthy" || !baseline.exists() {
+        assert!(elapsed() < fails_after / 2, "it learns for ever");
+    }
+    collector.kill();
+    forget_spans();
+
+    // Told to forget, it learns anew and leaves the file alone.
+    let kept = std::fs::read(&baseline).expect("the baseline is there");
+    let forgetful = FAST.replace("[watch]", "[watch]\nkeep_baseline = false");
+    let collector = Collector::start(folder.path(), &forgetful);
+    assert_eq!(feed(&collector)["state"], "learning");
+    collector.kill();
+    forget_spans();
+    assert_eq!(std::fs::read(&baseline).expect("the baseline is there"), kept);
+
+    // Asked to remember, it knows at the first look.
+    let collector = Collector::start(folder.path(), FAST);
+    loop {
+        let live = feed(&collector);
+        assert_ne!(live["state"], "learning", "{live:#}");
+        if live["state"] == "healthy" {
+            break;
+        }
+    }
+    collector.kill();
+    forget_spans();
+
+    // A file that is none is put aside, and nobody refuses to start.
+    std::fs::write(&baseline, "no baseline").expect("the folder is writable");
+    let collector = Collector::start(folder.path(), FAST);
+    assert_eq!(feed(&collector)["state"], "learning");
+    let (ended, _) = collector.end();
+    assert!(ended.success());
+    assert!(folder.path().join("data/baseline.arrow.quarantined").exists());
+}
+
 fn first_suspect(analysis: &Value) -> Option<&str> {
     analysis["suspects"][0]["component"]["service"].as_str()
 }

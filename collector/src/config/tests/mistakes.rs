@@ -19,6 +19,11 @@ fn begins(text: &str, expect: &str) {
 fn syntax() {
     begins("[receive\n", "line 1: not TOML: ");
     begins("[store]\nfolder = \"a\nsync = 1", "line 2: not TOML: ");
+    // The parser tells these without a place.
+    let deep = "a.".repeat(500);
+    begins(&format!("# one\n[store]\nfolder = \"a\"\n{deep}b = 1\n[watch]"), "line 4: not TOML: ");
+    let (open, close) = ("[".repeat(500), "]".repeat(500));
+    begins(&format!("x = {open}{close}\n[watch]"), "line 1: not TOML: ");
     begins("[store]\nfolder = \"a\"\nfolder = \"b\"", "line 3: not TOML: ");
     assert!(read_in_test(&"[".repeat(100_000)).is_err());
     assert!(read_in_test(&format!("a = {}", "[".repeat(100_000))).is_err());

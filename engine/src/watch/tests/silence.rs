@@ -95,3 +95,25 @@ fn at_night_everybody_is_quieter() {
         assert_eq!(judgement.silent, [], "{:?}", judgement.silent);
     }
 }
+
+#[test]
+fn whom_nobody_could_hear_is_not_silent() {
+    let mut run = Run::new(5, &[20.0, 5.0]).learnt(&fair);
+    run.steps(30, &fair);
+    let windows = run.watcher.judgement().baseline.windows;
+    // A disk that stands still for two minutes: requests are refused.
+    for _ in 0..30 {
+        run.watcher.deaf(Run::time(run.pane), Run::time(run.pane + 1));
+        // Without requests nothing can be said, and that is all that is said.
+        assert_ne!(run.step(&nobody).state, State::Silent);
+    }
+    // Then it has to speak within the usual time.
+    assert_eq!(run.until(20, &mute(1), |j| j.state == State::Silent), Some(8));
+    run.steps(40, &fair);
+    let (_, baseline) = run.watcher.evidence();
+    assert!(run.watcher.judgement().baseline.windows > windows, "it goes on learning");
+    for window in baseline {
+        let requests: u64 = window.classes.iter().map(|class| class.tally.n).sum();
+        assert!(requests > 60 * 20, "{} was learned with {requests} requests", window.window);
+    }
+}
