@@ -1,6 +1,7 @@
 //! Numbers that the threads of the collector share, for `/metrics` and for refusing in time.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use resus_receive::Signal;
 
@@ -11,6 +12,8 @@ pub(crate) struct Counters {
     pub(crate) rejected: AtomicU64,
     pub(crate) log_records: AtomicU64,
     pub(crate) metric_points: AtomicU64,
+    /// Points of wanted metrics whose series found no room.
+    pub(crate) points_without_room: AtomicU64,
     pub(crate) undecodable_traces: AtomicU64,
     pub(crate) undecodable_logs: AtomicU64,
     pub(crate) undecodable_metrics: AtomicU64,
@@ -27,6 +30,8 @@ pub(crate) struct Counters {
     pub(crate) canary_seen: AtomicU64,
     /// Bytes that are left on the disk; 0 unknown.
     pub(crate) free_bytes: AtomicU64,
+    /// Requests that were told to come again.
+    told_later: AtomicU64,
     /// Why requests are refused at the moment, a bit a [`Refusal`].
     refusing: AtomicU64,
 }
@@ -69,6 +74,10 @@ impl Counters {
         self.metric_points.fetch_add(n, Relaxed);
     }
 
+    pub(crate) fn without_room(&self, n: u64) {
+        self.points_without_room.fetch_add(n, Relaxed);
+    }
+
     pub(crate) fn undecodable(&self, signal: Signal) {
         let counter = match signal {
             Signal::Traces => &self.undecodable_traces,
@@ -76,6 +85,13 @@ impl Counters {
             Signal::Metrics => &self.undecodable_metrics,
         };
         counter.fetch_add(1, Relaxed);
+    }
+
+    /// How long the next one who is refused should wait: 1 to 3 s, each another time, so that they do
+    /// not all come back at once. Steps of the golden section fill a stretch evenly.
+    pub(crate) fn later(&self) -> Duration {
+        let nth = self.told_later.fetch_add(1, Relaxed);
+        Duration::from_millis(1000 + nth.wrapping_mul(1236) % 2000)
     }
 
     /// Why requests are to be refused now.
@@ -98,6 +114,18 @@ impl Counters {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_is_refused_comes_back_at_another_time() {
+        let counters = Counters::default();
+        let mut tenths = [0; 20];
+        for _ in 0..1000 {
+            let later = counters.later();
+            assert!((1000..3000).contains(&later.as_millis()), "{later:?}");
+            tenths[(later.as_millis() as usize - 1000) / 100] += 1;
+        }
+        assert!(tenths.iter().all(|n| (40..=60).contains(n)), "{tenths:?}");
+    }
 
     #[test]
     fn a_reason_that_ends_uncovers_the_other() {

@@ -24,9 +24,6 @@ use super::record::Header;
 /// A body from this size on is decoded apart, so that it holds up no other connection of its thread.
 const LARGE: usize = 1 << 20;
 
-/// How long whoever was refused should wait. SDKs spread their retries themselves.
-const RETRY: Duration = Duration::from_secs(1);
-
 /// How long a request may wait for the disk. SDKs give up after 10 s, and some then drop what they sent;
 /// after a refusal they send it again. What was refused so may still be kept: then it comes twice.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -114,12 +111,10 @@ impl Ingest {
     async fn answer(&self, incoming: Incoming) -> Answer {
         let received = clock::now();
         if let Some(reason) = self.counters.refusing() {
-            let message = reason.text().to_owned();
+            let (message, retry_after) = (reason.text().to_owned(), self.counters.later());
             return match reason {
-                Refusal::Memory => Answer::Busy { retry_after: RETRY, message },
-                Refusal::Disk | Refusal::Stalled => {
-                    Answer::Unavailable { retry_after: RETRY, message }
-                }
+                Refusal::Memory => Answer::Busy { retry_after, message },
+                Refusal::Disk | Refusal::Stalled => Answer::Unavailable { retry_after, message },
             };
         }
         let decoded = if incoming.body.len() >= LARGE {
@@ -164,7 +159,7 @@ impl Ingest {
                 let count =
                     resus_otlp::decode_metrics(&incoming.body, encoding, &wanted, &mut points)?;
                 self.counters.metric_points(count.points);
-                self.gauges.keep(points);
+                self.counters.without_room(self.gauges.keep(points));
                 let decoded = Decoded { records: 0, rejected: 0, message: None };
                 Ok((decoded, None))
             }
@@ -190,7 +185,7 @@ impl Ingest {
             };
             let kept = timeout(PATIENCE, self.append(header, raw, content, Some(permit))).await;
             if let Err(message) = kept.unwrap_or_else(|_| Err(NOT_YET.to_owned())) {
-                return Answer::Unavailable { retry_after: RETRY, message };
+                return Answer::Unavailable { retry_after: self.counters.later(), message };
             }
         }
         match decoded {

@@ -107,6 +107,11 @@ pub(crate) const FAMILIES: &[Family] = &[
     counter("resus_spans_total", &["result"], "Spans received; result is taken or rejected"),
     counter("resus_log_records_total", &[], "OTLP log records received"),
     counter("resus_metric_points_total", &[], "OTLP metric points received"),
+    counter(
+        "resus_metric_points_without_room_total",
+        &[],
+        "Points of wanted metrics that were not kept: metrics.max_series were there already",
+    ),
     counter("resus_undecodable_requests_total", &["signal"], "Requests whose body is not OTLP"),
     gauge("resus_log_bytes", &[], "Bytes in the segment log"),
     gauge("resus_log_segments", &[], "Segments in the log"),

@@ -82,6 +82,8 @@ impl Api {
         out.add("resus_spans_total", &["rejected"], read(&counters.rejected));
         out.add("resus_log_records_total", &[], read(&counters.log_records));
         out.add("resus_metric_points_total", &[], read(&counters.metric_points));
+        let without_room = read(&counters.points_without_room);
+        out.add("resus_metric_points_without_room_total", &[], without_room);
         for (signal, counter) in [
             ("traces", &counters.undecodable_traces),
             ("logs", &counters.undecodable_logs),
