@@ -14,6 +14,23 @@ use crate::output;
 /// How often the cursor is written down. What it forgets in a crash is sent again.
 const WRITTEN: Duration = Duration::from_secs(1);
 
+/// Says when the endpoint begins to fail and when it takes requests again; never ends.
+pub(crate) async fn tell(meter: resus_forward::Meter) {
+    let mut failing = false;
+    loop {
+        tokio::time::sleep(WRITTEN).await;
+        let stats = meter.read();
+        let Some(failure) = stats.last_failure else { continue };
+        let fails = Some(failure.unix_nano) > stats.last_success_unix_nano;
+        if fails && !failing {
+            output::say(&format!("resus: forward: failed to {}", failure.message));
+        } else if failing && !fails {
+            output::say("resus: forward: the endpoint takes requests again");
+        }
+        failing = fails;
+    }
+}
+
 /// Releases the log as far as all are done with it who still need it.
 #[derive(Debug, Clone)]
 pub(crate) struct Release {

@@ -28,7 +28,7 @@ use super::ingest::{Committed, Content, Ingest, decode_spans, encoding};
 use super::keep::{Kept, logs_of};
 use super::live::{self, Beside, Board, Order};
 use super::metrics::FAMILIES;
-use super::onward::{Onward, Release, read_cursor};
+use super::onward::{self, Onward, Release, read_cursor};
 use super::record::Header;
 use super::running::Running;
 use super::seal::{self, Sealer};
@@ -120,7 +120,15 @@ async fn serve(config: Config) -> Result<()> {
     let running = Running {
         canary: tokio::spawn(canary::run(Arc::clone(&ingest), stopped(stop.clone()))),
         disk: tokio::spawn(watch_disk(config.store.folder, space, counters, stop.clone())),
-        forwarder: forwarder.map(|f| tokio::spawn(f.run(stopped(stop.clone())))),
+        forwarder: forwarder.map(|forwarder| {
+            let (meter, stop) = (forwarder.meter(), stop.clone());
+            tokio::spawn(async {
+                tokio::select! {
+                    () = forwarder.run(stopped(stop)) => {}
+                    () = onward::tell(meter) => {}
+                }
+            })
+        }),
         api: tokio::spawn(serve_http(api_listener, Desk(api), stopped(stop.clone()))),
         listeners: tokio::spawn(server.run(stopped(stop))),
         live,

@@ -63,3 +63,50 @@ fn what_one_collector_took_another_one_has_too_also_after_a_kill() {
     assert!(verdict.missing == 0 && verdict.phantom == 0, "{verdict:#?}");
     assert_eq!(verdict.acknowledged, next_request * 100);
 }
+
+#[test]
+fn an_endpoint_that_is_away_is_told_once_and_taken_up_again() {
+    let (near, far) = (tempfile::tempdir(), tempfile::tempdir());
+    let (near, far) = (near.expect("a folder can be made"), far.expect("a folder can be made"));
+    // Where somebody will listen later.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    let address = free.local_addr().expect("it has an address");
+    drop(free);
+    let extra = format!("[forward]\nendpoint = \"http://{address}\"\n");
+    let collector = Collector::start(near.path(), &extra);
+    let forward = || collector.json("/api/v1/status")["forward"].clone();
+    assert!(forward()["last_failure"].is_null());
+    let outcome = block_on(resus_load::run(Load {
+        target: collector.target(),
+        transport: Transport::Http,
+        compression: Compression::None,
+        connections: 1,
+        shape: Shape::typical(100),
+        rate: None,
+        length: Length::Requests(5),
+        seed: 9,
+        first_request: 0,
+        keep: Keep::Memory,
+        retry: None,
+    }));
+    assert_eq!(outcome.expect("the load runs").acknowledged, 5);
+    let status = collector
+        .until("/api/v1/status", 20, |status| status["forward"]["last_failure"].is_object());
+    let message = status["forward"]["last_failure"]["message"].as_str().expect("a message");
+    assert!(message.starts_with("failed to "), "{message}");
+    // Two looks, so that telling twice would show.
+    std::thread::park_timeout(Duration::from_secs(3));
+    let receive = format!("[receive]\ngrpc = \"127.0.0.1:0\"\nhttp = \"{address}\"\n");
+    let behind = Collector::start(far.path(), &receive);
+    collector.until("/api/v1/status", 30, |status| status["forward"]["sent"] == 5);
+    std::thread::park_timeout(Duration::from_secs(2));
+    let (ended, said) = collector.end();
+    assert!(ended.success(), "{said}");
+    assert_eq!(said.matches("resus: forward: failed to ").count(), 1, "{said}");
+    assert_eq!(
+        said.matches("resus: forward: the endpoint takes requests again").count(),
+        1,
+        "{said}"
+    );
+    drop(behind);
+}

@@ -64,6 +64,7 @@ impl Api {
                     newest_unix_nano: sealed.newest.map(|at| at.to_string()),
                 }
             },
+            forward: self.forwarded.as_ref().map(|meter| meter.read().into()),
             log: LogStatus { bytes: log.bytes, segments: log.segments, failing: log.failing },
             spans: self.counters.spans.load(Relaxed),
             rejected: self.counters.rejected.load(Relaxed),

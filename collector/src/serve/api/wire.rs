@@ -41,6 +41,8 @@ pub(crate) struct Status {
     pub(crate) log: LogStatus,
     /// The Parquet segments.
     pub(crate) sealed: Sealed,
+    /// What goes on to another endpoint; null where nothing does.
+    pub(crate) forward: Option<Forwarded>,
     /// Spans taken since the start.
     pub(crate) spans: u64,
     /// Of those sent, spans left out since the start.
@@ -58,6 +60,47 @@ pub(crate) struct LogStatus {
     pub(crate) segments: u64,
     /// Why nothing can be written at the moment; null when all is well.
     pub(crate) failing: Option<String>,
+}
+
+/// What goes on to another endpoint.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Forwarded {
+    /// Requests that it took since the start.
+    pub(crate) sent: u64,
+    /// Requests that are lost to it: refused for good, dropped because too much waited, given up, or
+    /// unsendable.
+    pub(crate) lost: u64,
+    /// Bytes of the log that wait.
+    pub(crate) backlog_bytes: u64,
+    /// When it last took a request, nanoseconds since the Unix epoch; null if never.
+    pub(crate) last_success_unix_nano: Option<String>,
+    /// What went wrong last; null if nothing ever did.
+    pub(crate) last_failure: Option<ForwardFailure>,
+}
+
+/// Something that went wrong on the way to another endpoint.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct ForwardFailure {
+    /// When, nanoseconds since the Unix epoch.
+    pub(crate) unix_nano: String,
+    /// What.
+    pub(crate) message: String,
+}
+
+impl From<resus_forward::Stats> for Forwarded {
+    fn from(stats: resus_forward::Stats) -> Self {
+        let refused: u64 = stats.refused.iter().map(|(_, count)| count).sum();
+        Self {
+            sent: stats.sent,
+            lost: refused + stats.dropped + stats.given_up + stats.unsendable,
+            backlog_bytes: stats.backlog_bytes,
+            last_success_unix_nano: stats.last_success_unix_nano.map(|at| at.to_string()),
+            last_failure: stats.last_failure.map(|failure| ForwardFailure {
+                unix_nano: failure.unix_nano.to_string(),
+                message: format!("failed to {}", failure.message),
+            }),
+        }
+    }
 }
 
 /// The Parquet segments.
