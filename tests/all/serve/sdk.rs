@@ -192,6 +192,11 @@ fn event_shown(event: &Event) -> Value {
     })
 }
 
+fn link_shown(link: &Link) -> Value {
+    let to = &link.span_context;
+    json!({"trace_id": to.trace_id().to_string(), "span_id": to.span_id().to_string()})
+}
+
 /// What the API must show of a span.
 fn expected(span: &SpanData) -> BTreeMap<&'static str, Value> {
     let (status, message) = match &span.status {
@@ -222,6 +227,7 @@ fn expected(span: &SpanData) -> BTreeMap<&'static str, Value> {
         ("attributes", all_shown(&span.attributes)),
         ("events", span.events.iter().map(event_shown).collect()),
         ("scope", json!(span.instrumentation_scope.name())),
+        ("links", span.links.iter().map(link_shown).collect()),
     ])
 }
 

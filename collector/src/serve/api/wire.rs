@@ -277,6 +277,15 @@ pub(crate) struct Span {
     pub(crate) resource_attributes: serde_json::Value,
     pub(crate) events: serde_json::Value,
     pub(crate) scope: String,
+    /// Spans that it links to.
+    pub(crate) links: Vec<Link>,
+}
+
+/// A span that another one links to.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Link {
+    pub(crate) trace_id: String,
+    pub(crate) span_id: String,
 }
 
 /// Last values of the metrics that are kept.
@@ -431,6 +440,18 @@ impl Span {
             resource_attributes: json(&kept(&batch.resource_attributes)),
             events: json(batch.events_of(i)),
             scope: kept(&batch.scope),
+            links: links_of(batch, i),
         }
     }
+}
+
+fn links_of(batch: &SpanBatch, row: usize) -> Vec<Link> {
+    // They are in the order of rows.
+    let first = batch.links.partition_point(|link| (link.row as usize) < row);
+    let links = batch.links[first..].iter().take_while(|link| link.row as usize == row);
+    let link = |link: &resus_model::Link| Link {
+        trace_id: link.trace_id.to_string(),
+        span_id: link.span_id.to_string(),
+    };
+    links.map(link).collect()
 }
