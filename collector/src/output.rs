@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
-use crate::report::Colour;
+use crate::report::{Colour, clean_lines};
 
 /// When to colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -49,10 +49,10 @@ pub(crate) fn write(bytes: &[u8], file: Option<&Path>) -> Result<()> {
     }
 }
 
-/// Says something beside the result.
+/// Says something beside the result. It may quote files and senders, and steers no terminal.
 pub(crate) fn say(text: &str) {
     // Where standard error is closed there is nobody to tell.
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", clean_lines(text));
 }
 
 /// A library's error as the program's: messages of libraries fit after "failed to".

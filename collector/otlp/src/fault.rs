@@ -117,10 +117,11 @@ impl fmt::Display for ReadErrorKind {
                 write!(f, "found {looks_like}, expected OTLP JSON (an object with resourceSpans)")
             }
             Self::NotOtlp { key, looks_like: Some(looks_like) } => {
+                let key = key.escape_debug();
                 write!(f, "found the key `{key}`, expected resourceSpans: this is {looks_like}")
             }
             Self::NotOtlp { key, looks_like: None } => {
-                write!(f, "found the key `{key}`, expected resourceSpans")
+                write!(f, "found the key `{}`, expected resourceSpans", key.escape_debug())
             }
             Self::OtherSignal => {
                 f.write_str("found logs, metrics or profiles, expected traces (resourceSpans)")

@@ -29,6 +29,7 @@ pub(crate) use html::html;
 pub(crate) use json::{json, quality, schema, value};
 pub(crate) use sentence::why;
 pub(crate) use table::{Colour, table};
+pub(crate) use text::{clean_lines, shorten};
 pub(crate) use wire::Quality as QualityJson;
 
 /// Everything there is to show.

@@ -21,6 +21,16 @@ pub(super) fn clean(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// The same for a text of several lines, which may hold tabs.
+pub(crate) fn clean_lines(text: &str) -> Cow<'_, str> {
+    let is_unsafe = |c: char| is_unsafe(c) && c != '\n' && c != '\t';
+    if text.chars().any(is_unsafe) {
+        Cow::Owned(text.replace(is_unsafe, "\u{fffd}"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
 /// Control characters, line and paragraph separators, and the marks that steer bidirectional text.
 fn is_unsafe(c: char) -> bool {
     c.is_control()
@@ -41,7 +51,7 @@ pub(super) fn width(text: &str) -> usize {
 }
 
 /// Cuts the middle out of a text until it fits into `max` columns (at least 1).
-pub(super) fn shorten(text: &str, max: usize) -> String {
+pub(crate) fn shorten(text: &str, max: usize) -> String {
     let text = clean(text);
     if width(&text) <= max {
         return text.into_owned();
@@ -124,6 +134,11 @@ mod tests {
     fn what_steers_a_terminal_is_replaced() {
         assert_eq!(clean("a\u{1b}[31mb\nc\u{202e}d"), "a\u{fffd}[31mb\u{fffd}c\u{fffd}d");
         assert!(matches!(clean("plain ünïcode"), Cow::Borrowed(_)));
+        assert_eq!(
+            clean_lines("a\u{1b}[31mb\n\tc\r\u{202e}"),
+            "a\u{fffd}[31mb\n\tc\u{fffd}\u{fffd}"
+        );
+        assert!(matches!(clean_lines("one\n\ttwo"), Cow::Borrowed(_)));
     }
 
     #[test]

@@ -44,11 +44,15 @@ fn silent(judgement: &Judgement) -> String {
     format!("{} entry operations", judgement.silent.len())
 }
 
+/// Columns of a summary in a line; names come from whoever sends spans, and may be of any length.
+const COLUMNS: usize = 400;
+
 /// A change of judgement as a line for people: when, from which moment, what.
 pub(crate) fn line(monitor: &Monitor) -> String {
     let judgement = monitor.judgement();
     let at = report::instant(monitor.now()).unwrap_or_default();
-    format!("{at} {}: {}\n", word(&judgement.state), summary(judgement))
+    let summary = report::shorten(&summary(judgement), COLUMNS);
+    format!("{at} {}: {summary}\n", word(&judgement.state))
 }
 
 /// The same as a line of JSON, in the form of the API.

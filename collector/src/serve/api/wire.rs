@@ -258,6 +258,7 @@ pub(crate) struct Trace {
 pub(crate) struct Span {
     pub(crate) span_id: String,
     pub(crate) parent_span_id: Option<String>,
+    pub(crate) trace_state: String,
     pub(crate) service: String,
     pub(crate) namespace: String,
     pub(crate) instance: String,
@@ -421,6 +422,7 @@ impl Span {
         Self {
             span_id: row.span_id.to_string(),
             parent_span_id: (!row.parent_span_id.is_none()).then(|| row.parent_span_id.to_string()),
+            trace_state: text(row.trace_state),
             service: text(row.service),
             namespace: text(row.namespace),
             instance: text(row.instance),

@@ -114,7 +114,7 @@ impl Answer {
 fn is_status(bytes: &[u8], code: u8) -> bool {
     let [8, found, 18, rest @ ..] = bytes else { return false };
     let (length, begin) = match *rest {
-        [low @ 0x80.., high, ..] => (usize::from(low & 0x7f) | usize::from(high) << 7, 2),
+        [low @ 0x80..=0xff, high, ..] => (usize::from(low & 0x7f) | usize::from(high) << 7, 2),
         [length, ..] => (usize::from(length), 1),
         [] => return false,
     };
