@@ -51,7 +51,7 @@ enum Candidate<'a> {
 const IN_FLIGHT: u32 = 8192;
 
 /// Traces are complete 5 s after their last span, and none is for want of memory.
-const ASSEMBLE: &str = "\n[assemble]\nidle = \"5s\"\nsettle = \"5s\"\nmemory = \"1GiB\"";
+const ASSEMBLE: &str = "\n[assemble]\nidle = \"5s\"\nsettle = \"5s\"\nmemory = \"4GiB\"";
 
 const RESUS: [(&str, &str); 3] = [
     ("resus: log, sync, live", "[store]\nparquet = false"),
