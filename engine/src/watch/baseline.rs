@@ -349,15 +349,15 @@ impl Watcher {
 
     /// Takes the present for healthy, whatever it looks like: alarms and silences are forgotten, and
     /// the baseline begins anew with the panes since the present incident began. Where these are too
-    /// few, learning goes on until there are enough; it then asks no questions.
+    /// few, learning goes on until there are enough; it then asks no questions. That holds also before
+    /// anything was seen: what was restored is forgotten.
     ///
     /// A fixed baseline stays as it is.
     pub fn adopt_now(&mut self) {
-        let Some(began) = self.timeline.began else { return };
         if matches!(self.config.baseline, Baseline::Fixed(_)) {
             return;
         }
-        let mut from = began;
+        let mut from = self.timeline.began.unwrap_or(self.timeline.end);
         for track in self.tracks.values_mut().chain([&mut self.everything]) {
             for alarm in &mut track.alarms {
                 from = from.max(alarm.live.map_or(0, |live| live.began));
