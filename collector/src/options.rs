@@ -114,6 +114,10 @@ pub(crate) enum LevelName {
     Instance,
     /// Operations of services.
     Operation,
+    /// Versions of services.
+    Version,
+    /// Hosts, with all that runs on them.
+    Host,
 }
 
 // === impl Reading ===
@@ -223,6 +227,8 @@ impl Diagnosing {
             LevelName::Service => Level::Service,
             LevelName::Instance => Level::Instance,
             LevelName::Operation => Level::Operation,
+            LevelName::Version => Level::Version,
+            LevelName::Host => Level::Host,
         };
         Ok(Config {
             level,

@@ -9,8 +9,13 @@ use super::value::{Choice, Count, Flag, Real};
 const CLIENT_ERRORS: [(&str, ClientErrors); 2] =
     [("pass", ClientErrors::Pass), ("fail", ClientErrors::Fail)];
 
-const LEVELS: [(&str, Level); 3] =
-    [("service", Level::Service), ("instance", Level::Instance), ("operation", Level::Operation)];
+const LEVELS: [(&str, Level); 5] = [
+    ("service", Level::Service),
+    ("instance", Level::Instance),
+    ("operation", Level::Operation),
+    ("version", Level::Version),
+    ("host", Level::Host),
+];
 
 const COEFFICIENTS: [(&str, Coefficient); Coefficient::ALL.len()] = {
     let mut named = [("", Coefficient::ALL[0]); Coefficient::ALL.len()];

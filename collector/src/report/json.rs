@@ -77,6 +77,8 @@ impl AnalysisJson {
                 model::Level::Service => Level::Service,
                 model::Level::Instance => Level::Instance,
                 model::Level::Operation => Level::Operation,
+                model::Level::Version => Level::Version,
+                model::Level::Host => Level::Host,
             },
             suspects: diagnosis
                 .suspects()
@@ -130,9 +132,10 @@ fn components(components: &[model::Component]) -> Vec<Component> {
 
 impl Component {
     fn of(component: &model::Component) -> Self {
-        let model::Component { service, namespace, operation, instance } = component.clone();
+        let model::Component { service, namespace, operation, instance, version, host } =
+            component.clone();
         let namespace = (!namespace.is_empty()).then_some(namespace);
-        Self { service, namespace, operation, instance }
+        Self { service, namespace, operation, instance, version, host }
     }
 }
 
@@ -157,7 +160,7 @@ impl ClosestPart {
 
 impl Proof {
     fn of(candidate: &model::Candidate, sentence: String) -> Self {
-        let model::Candidate { component, score, group, presence, rejected: _ } = candidate;
+        let model::Candidate { component, score, group, presence, .. } = candidate;
         let model::Presence {
             counts,
             weighted,

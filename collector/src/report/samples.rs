@@ -45,6 +45,8 @@ pub(super) fn service(name: &str) -> Component {
         namespace: String::new(),
         operation: None,
         instance: None,
+        version: None,
+        host: None,
     }
 }
 
@@ -77,6 +79,8 @@ fn candidate(component: Component, group: u32, table: [u64; 4], rest: (f64, u64)
             origins,
             closest: None,
         },
+        probability: jaccard,
+        findings: Vec::new(),
         rejected: String::new(),
     }
 }
@@ -284,6 +288,7 @@ fn diagnosis(verdict: Verdict) -> Diagnosis {
         dependency: vec![service("cardvault"), service("checkoutservice"), service("frontend")],
         failed: 415,
         passed: 9_352,
+        obstacles: Vec::new(),
         notes: vec!["Failures at entry operations that do not deviate are left aside.".to_owned()],
     }
 }

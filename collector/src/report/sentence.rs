@@ -135,6 +135,8 @@ pub(super) const fn level(level: Level) -> (&'static str, &'static str) {
         Level::Service => ("service", "services"),
         Level::Instance => ("instance", "instances"),
         Level::Operation => ("operation", "operations"),
+        Level::Version => ("version", "versions"),
+        Level::Host => ("host", "hosts"),
     }
 }
 

@@ -195,8 +195,9 @@ pub(super) fn budgets(step: &Step) -> Vec<String> {
 }
 
 fn component(component: &PlanComponent) -> String {
-    let PlanComponent { namespace, service, operation, instance } = component.clone();
-    resus_model::Component { service, namespace, operation, instance }.to_string()
+    let PlanComponent { namespace, service, operation, instance, version, host } =
+        component.clone();
+    resus_model::Component { service, namespace, operation, instance, version, host }.to_string()
 }
 
 fn milliseconds(ms: u64) -> String {

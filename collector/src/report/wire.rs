@@ -91,6 +91,10 @@ pub(super) enum Level {
     Instance,
     /// Operations of services.
     Operation,
+    /// Versions of services.
+    Version,
+    /// Hosts with all that runs on them.
+    Host,
 }
 
 /// Something that can be suspected.
@@ -107,6 +111,12 @@ pub(super) struct Component {
     /// The instance, at that level.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) instance: Option<String>,
+    /// The version, at that level.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) version: Option<String>,
+    /// The host, at that level.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) host: Option<String>,
 }
 
 /// Requests by failure and by presence of a component.

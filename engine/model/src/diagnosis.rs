@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Exemplar, Outcome, Window};
+use crate::{Exemplar, Finding, Obstacle, Outcome, Window};
 
 /// What can be suspected, at which grain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,12 +13,16 @@ pub enum Level {
     Instance,
     /// An operation of a service.
     Operation,
+    /// A version of a service.
+    Version,
+    /// A host, with all that runs on it.
+    Host,
 }
 
 /// Something that can be suspected. Texts, so that it stands alone; ordered as its texts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Component {
-    /// `service.name`.
+    /// `service.name`; empty at level host.
     pub service: String,
     /// `service.namespace`; empty where there is none.
     pub namespace: String,
@@ -26,12 +30,20 @@ pub struct Component {
     pub operation: Option<String>,
     /// The instance, at that level.
     pub instance: Option<String>,
+    /// `service.version`, at that level.
+    pub version: Option<String>,
+    /// The host, at that level.
+    pub host: Option<String>,
 }
 
 impl fmt::Display for Component {
-    /// `namespace/service` (the namespace only where there is one), then ` operation` or `@instance`.
+    /// `namespace/service` (the namespace only where there is one), then ` operation`, `@instance` or
+    /// ` version V`; `host H` for a host.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { service, namespace, operation, instance } = self;
+        let Self { service, namespace, operation, instance, version, host } = self;
+        if let Some(host) = host {
+            return write!(f, "host {host}");
+        }
         if !namespace.is_empty() {
             write!(f, "{namespace}/")?;
         }
@@ -41,6 +53,9 @@ impl fmt::Display for Component {
         }
         if let Some(instance) = instance {
             write!(f, "@{instance}")?;
+        }
+        if let Some(version) = version {
+            write!(f, " version {version}")?;
         }
         Ok(())
     }
@@ -159,6 +174,11 @@ pub struct Candidate {
     pub group: u32,
     /// The proof.
     pub presence: Presence,
+    /// Probability that it is a cause, 0 to 1, calibrated on generated faults; those of one diagnosis
+    /// and that of *none of them* add up to 1.
+    pub probability: f64,
+    /// What each kind of evidence says about it, strongest first.
+    pub findings: Vec<Finding>,
     /// Why it is not among the suspects; empty for suspects.
     pub rejected: String,
 }
@@ -318,6 +338,8 @@ pub struct Diagnosis {
     pub failed: u64,
     /// See `failed`.
     pub passed: u64,
+    /// Why a restart would not help, surest first; empty where nothing speaks against one.
+    pub obstacles: Vec<Obstacle>,
     /// Facts that a reader must know to judge the answer.
     pub notes: Vec<String>,
 }

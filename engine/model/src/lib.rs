@@ -8,6 +8,7 @@
 pub mod attributes;
 mod diagnosis;
 mod evidence;
+mod finding;
 mod histogram;
 mod ids;
 mod names;
@@ -27,6 +28,7 @@ pub use evidence::{
     OperationStats, Outcome, PathClass, Peer, PeerKey, Production, ProductionKey, Role, Second,
     Shape, ShapeNode, Tally,
 };
+pub use finding::{EvidenceKind, Finding, Obstacle, ObstacleKind, Sample};
 pub use histogram::{Bucket, Histogram};
 pub use ids::{ParseIdError, SpanId, TraceId};
 pub use names::{Interner, Name};

@@ -10,9 +10,12 @@ use crate::duration::Millis;
 use crate::text::{clean, fill};
 
 impl std::fmt::Display for PlanComponent {
-    /// `namespace/service`, then ` operation` or `@instance`.
+    /// `namespace/service`, then ` operation`, `@instance` or ` version V`; `host H` for a host.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { namespace, service, operation, instance } = self;
+        let Self { namespace, service, operation, instance, version, host } = self;
+        if let Some(host) = host {
+            return write!(f, "host {host}");
+        }
         if !namespace.is_empty() {
             write!(f, "{namespace}/")?;
         }
@@ -22,6 +25,9 @@ impl std::fmt::Display for PlanComponent {
         }
         if let Some(instance) = instance {
             write!(f, "@{instance}")?;
+        }
+        if let Some(version) = version {
+            write!(f, " version {version}")?;
         }
         Ok(())
     }

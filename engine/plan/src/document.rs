@@ -120,7 +120,7 @@ pub struct PlanComponent {
     /// `service.namespace`; left out where there is none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub namespace: String,
-    /// `service.name`.
+    /// `service.name`; empty at level host.
     pub service: String,
     /// The operation, at that level.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -128,6 +128,12 @@ pub struct PlanComponent {
     /// The instance, at that level.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<String>,
+    /// The version, at that level.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The host, at that level.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
 }
 
 /// One thing to do.

@@ -195,6 +195,8 @@ fn component(evidence: &Evidence, operation: u32) -> Component {
         namespace: text(key.namespace),
         operation: Some(text(key.operation)),
         instance: None,
+        version: None,
+        host: None,
     }
 }
 

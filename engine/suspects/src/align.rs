@@ -67,6 +67,8 @@ impl Aligned<'_> {
             namespace: namespace.to_owned(),
             operation: Some(operation.to_owned()),
             instance: None,
+            version: None,
+            host: None,
         }
     }
 
@@ -78,6 +80,8 @@ impl Aligned<'_> {
             namespace: namespace.to_owned(),
             operation: None,
             instance: None,
+            version: None,
+            host: None,
         }
     }
 

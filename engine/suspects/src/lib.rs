@@ -20,12 +20,12 @@ mod share;
 mod statistics;
 mod tally;
 
-// Presence of services and operations, of instances.
+// Presence of services and operations, of instances, versions and hosts.
 mod origin;
 mod part;
 mod presence;
 
-mod instance;
+mod marginal;
 
 // How close is presence to failure?
 mod coefficient;
@@ -49,8 +49,8 @@ mod tests;
 use std::borrow::Borrow;
 
 use resus_model::{
-    Diagnosis, EntryFinding, EntryState, Evidence, Exactness, Level, Outcome, Suspect, Verdict,
-    WhyNoVerdict,
+    Diagnosis, EntryFinding, EntryState, Evidence, Exactness, Level, MarginalKind, Outcome,
+    Suspect, Verdict, WhyNoVerdict,
 };
 
 pub use cluster::{Linkage, UnknownLinkage};
@@ -126,6 +126,7 @@ pub fn diagnose<B: Borrow<Evidence>>(
         dependency: Vec::new(),
         failed: 0,
         passed: 0,
+        obstacles: Vec::new(),
         notes: notes::of_windows(&aligned, config),
     };
     match detected.iter().find(|d| d.deviates()) {
@@ -181,14 +182,21 @@ fn localise(
         Level::Service | Level::Operation => {
             presence::columns(aligned, &counted, detected, config.level)
         }
-        Level::Instance => instance::columns(aligned, &counted, detected),
+        Level::Instance => marginal::columns(aligned, &counted, detected, MarginalKind::Instance),
+        Level::Version => marginal::columns(aligned, &counted, detected, MarginalKind::Version),
+        Level::Host => marginal::columns(aligned, &counted, detected, MarginalKind::Host),
     };
     if columns.is_empty() {
         diagnosis.verdict = Verdict::NoVerdict(vec![WhyNoVerdict::LevelAbsent]);
         return;
     }
     diagnosis.dependency = signature::dependency(&columns);
-    let judged = verdict::judge(&columns, &counted, config.level != Level::Instance, config);
+    let judged = verdict::judge(
+        &columns,
+        &counted,
+        matches!(config.level, Level::Service | Level::Operation),
+        config,
+    );
     diagnosis.notes.extend(notes::of_presence(&judged.on_every_path, config.level));
     diagnosis.considered = judged.considered;
     diagnosis.on_every_path = judged.on_every_path;

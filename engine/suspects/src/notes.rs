@@ -87,12 +87,16 @@ pub(crate) fn of_presence(on_every_path: &[Component], level: Level) -> Vec<Stri
             names.join(", ")
         ));
     }
-    if level == Level::Instance {
-        notes.push(
-            "instances are ranked by their own tables: which of them met in one request is not \
+    if matches!(level, Level::Instance | Level::Version | Level::Host) {
+        let what = match level {
+            Level::Version => "versions",
+            Level::Host => "hosts",
+            _ => "instances",
+        };
+        notes.push(format!(
+            "{what} are ranked by their own tables: which of them met in one request is not \
              kept, so there is no dendrogram, and origins are a lower bound"
-                .to_owned(),
-        );
+        ));
     }
     notes
 }

@@ -92,7 +92,8 @@ pub(crate) fn detection(
         };
         let global = |o: &u32| aligned.now.operations[*o as usize];
         let mut components: Vec<Component> = match level {
-            Level::Service => {
+            // Exemplars do not say on which version or host a span ran.
+            Level::Service | Level::Version | Level::Host => {
                 at.iter().map(|o| aligned.service(aligned.service_of[global(o) as usize])).collect()
             }
             Level::Operation => at.iter().map(|o| aligned.operation(global(o))).collect(),

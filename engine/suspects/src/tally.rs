@@ -74,6 +74,8 @@ fn component(window: &Evidence, operation: u32) -> Component {
         namespace: text(key.namespace),
         operation: Some(text(key.operation)),
         instance: None,
+        version: None,
+        host: None,
     }
 }
 

@@ -68,7 +68,9 @@ fn the_component_that_goes_with_errors_comes_first_with_its_proof() {
             service: "web".into(),
             namespace: String::new(),
             operation: None,
-            instance: None
+            instance: None,
+            version: None,
+            host: None,
         }]
     );
     assert_eq!((d.failed, d.passed), (140, 1360));

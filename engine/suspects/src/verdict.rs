@@ -225,6 +225,8 @@ fn candidate(
             origins: column.origins,
             closest,
         },
+        probability: 0.0,
+        findings: Vec::new(),
         rejected: String::new(),
     }
 }

@@ -14,12 +14,14 @@ use crate::policy::Policy;
 use crate::tree::RestartTree;
 
 pub(super) fn component(component: &Component) -> PlanComponent {
-    let Component { service, namespace, operation, instance } = component;
+    let Component { service, namespace, operation, instance, version, host } = component;
     PlanComponent {
         namespace: namespace.clone(),
         service: service.clone(),
         operation: operation.clone(),
         instance: instance.clone(),
+        version: version.clone(),
+        host: host.clone(),
     }
 }
 

@@ -30,7 +30,14 @@ pub(super) fn component(text: &str) -> Component {
         Some((service, operation)) => (service, Some(operation.to_owned())),
         None => (rest, None),
     };
-    Component { service: service.to_owned(), namespace: String::new(), operation, instance }
+    Component {
+        service: service.to_owned(),
+        namespace: String::new(),
+        operation,
+        instance,
+        version: None,
+        host: None,
+    }
 }
 
 fn exemplar(outcome: Outcome, trace: u128) -> ExemplarText {
@@ -65,6 +72,8 @@ pub(super) fn suspect(name: &str, score: f64, origins: u64) -> Suspect {
             score,
             group: 0,
             presence,
+            probability: 0.97,
+            findings: Vec::new(),
             rejected: String::new(),
         },
         signature: Signature {
@@ -109,6 +118,7 @@ pub(super) fn diagnosis(verdict: Verdict) -> Diagnosis {
         dependency: Vec::new(),
         failed: 130,
         passed: 5000,
+        obstacles: Vec::new(),
         notes: Vec::new(),
     }
 }

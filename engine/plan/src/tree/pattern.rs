@@ -30,14 +30,14 @@ pub struct Identity<'a> {
 
 impl<'a> From<&'a Component> for Identity<'a> {
     fn from(component: &'a Component) -> Self {
-        let Component { service, namespace, operation, instance } = component;
+        let Component { service, namespace, operation, instance, version, host } = component;
         Self {
             namespace,
             service,
             operation: operation.as_deref(),
             instance: instance.as_deref(),
-            version: None,
-            host: None,
+            version: version.as_deref(),
+            host: host.as_deref(),
         }
     }
 }

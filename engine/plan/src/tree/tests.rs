@@ -29,7 +29,14 @@ fn component(text: &str) -> Component {
         None => (rest, None),
     };
     let (namespace, service) = service.split_once('/').unwrap_or(("", service));
-    Component { service: service.to_owned(), namespace: namespace.to_owned(), operation, instance }
+    Component {
+        service: service.to_owned(),
+        namespace: namespace.to_owned(),
+        operation,
+        instance,
+        version: None,
+        host: None,
+    }
 }
 
 const SHOP: &str = r#"
