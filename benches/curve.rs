@@ -76,7 +76,7 @@ fn case(order: usize, seed: u64, parameters: &InteractionParameters) -> Result<C
         cut: 1.0,
         max_suspects: usize::MAX,
         max_considered: usize::MAX,
-        ..Config::STANDARD
+        ..Config::PINPOINT
     };
     let diagnosis = diagnose(now, &baseline, &config)?;
     let named = diagnosis.suspects().iter().map(|s| &s.candidate).chain(&diagnosis.considered);

@@ -9,7 +9,7 @@ use resus_columns::Mapping;
 use resus_engine::Choice;
 use resus_evidence::Windows;
 use resus_model::{ClientErrors, Level, Role, Rules, Window};
-use resus_suspects::{Coefficient, Config, Linkage};
+use resus_suspects::{Coefficient, Config, Linkage, Method};
 
 use crate::output::When;
 
@@ -52,15 +52,18 @@ pub(crate) struct Diagnosing {
     /// At which grain to suspect
     #[arg(long, value_enum, default_value = "service")]
     pub(crate) level: LevelName,
-    /// Coefficient by which suspects are ranked: jaccard, ochiai, tarantula, dstar, op2,
+    /// Which evidence decides
+    #[arg(long, value_enum, default_value = "fused")]
+    pub(crate) method: MethodName,
+    /// Coefficient of presence, by which suspects are ranked where it decides: jaccard, ochiai, tarantula, dstar, op2,
     /// simple-matching, yule, hamann, dice
     #[arg(long, default_value = "ochiai", value_parser = coefficient)]
     pub(crate) coefficient: Coefficient,
     /// How clusters are joined: average (UPGMA), single, complete
     #[arg(long, default_value = "average", value_parser = linkage)]
     pub(crate) linkage: Linkage,
-    /// Distance (0 to 1) at which the dendrogram is cut: suspects are what is in one cluster with
-    /// the failures
+    /// Distance (0 to 1) at which the dendrogram is cut: where presence decides, suspects are what is
+    /// in one cluster with the failures
     #[arg(long, value_name = "DISTANCE", default_value_t = Config::STANDARD.cut)]
     pub(crate) cut: f64,
     /// Restart tree (TOML); without one, a tree is inferred from the services seen
@@ -103,6 +106,15 @@ pub(crate) enum Http4xx {
     Pass,
     /// The request failed.
     Fail,
+}
+
+/// Which evidence decides who is suspect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MethodName {
+    /// All kinds: times, calls, errors, and presence where nothing else speaks.
+    Fused,
+    /// Presence alone, as in Pinpoint.
+    Presence,
 }
 
 /// At which grain to suspect.
@@ -232,6 +244,10 @@ impl Diagnosing {
         };
         Ok(Config {
             level,
+            method: match self.method {
+                MethodName::Fused => Method::Fused,
+                MethodName::Presence => Method::Presence,
+            },
             coefficient: self.coefficient,
             linkage: self.linkage,
             cut: self.cut,

@@ -1,7 +1,7 @@
 //! `[rules]` and `[diagnose]`: what a failed request is, and when a component is a suspect.
 
 use resus_model::{ClientErrors, Level, Rules};
-use resus_suspects::{Coefficient, Config, Linkage};
+use resus_suspects::{Coefficient, Config, Linkage, Method};
 
 use super::keys::{Keys, Section};
 use super::value::{Choice, Count, Flag, Real};
@@ -16,6 +16,8 @@ const LEVELS: [(&str, Level); 5] = [
     ("version", Level::Version),
     ("host", Level::Host),
 ];
+
+const METHODS: [(&str, Method); 2] = [("fused", Method::Fused), ("presence", Method::Presence)];
 
 const COEFFICIENTS: [(&str, Coefficient); Coefficient::ALL.len()] = {
     let mut named = [("", Coefficient::ALL[0]); Coefficient::ALL.len()];
@@ -51,6 +53,7 @@ impl Section for Config {
     fn keys(&mut self, keys: &mut dyn Keys) {
         let Self {
             level,
+            method,
             coefficient,
             linkage,
             cut,
@@ -66,6 +69,7 @@ impl Section for Config {
             windows_chosen: _,
         } = self;
         keys.key("level", &mut Choice(level, &LEVELS));
+        keys.key("method", &mut Choice(method, &METHODS));
         keys.key("coefficient", &mut Choice(coefficient, &COEFFICIENTS));
         keys.key("linkage", &mut Choice(linkage, &LINKAGES));
         keys.key("cut", &mut Real(cut, 0.0..=1.0));

@@ -6,13 +6,24 @@ use resus_model::Level;
 
 use crate::{Coefficient, DiagnoseError, Linkage};
 
+/// Which evidence decides who is suspect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// All kinds that the level has, the strongest of them; presence where nothing else speaks.
+    Fused,
+    /// Presence alone, as in Pinpoint (DSN 2002).
+    Presence,
+}
+
 /// Settings of a diagnosis. [`Config::STANDARD`] is the reviewed set; there is no `Default`, so that
 /// nobody gets one by accident.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Config {
     /// What is suspected: services, operations or instances.
     pub level: Level,
-    /// By which coefficient of the 2×2 table candidates are ranked.
+    /// Which evidence decides.
+    pub method: Method,
+    /// By which coefficient of the 2×2 table candidates are ranked where presence decides.
     pub coefficient: Coefficient,
     /// How clusters are joined.
     pub linkage: Linkage,
@@ -55,6 +66,7 @@ impl Config {
     /// more or less would turn the answer.
     pub const STANDARD: Self = Self {
         level: Level::Service,
+        method: Method::Fused,
         coefficient: Coefficient::Ochiai,
         linkage: Linkage::Average,
         cut: 0.85,
@@ -68,6 +80,9 @@ impl Config {
         max_considered: 50,
         windows_chosen: false,
     };
+
+    /// The same by presence alone.
+    pub const PINPOINT: Self = Self { method: Method::Presence, ..Self::STANDARD };
 
     /// Refuses numbers outside their range, NaN among them.
     ///

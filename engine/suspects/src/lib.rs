@@ -11,6 +11,7 @@
 
 // In the order of the work. First: the same words for all windows, and which requests failed.
 mod align;
+mod deviation;
 mod label;
 
 // Does anything deviate?
@@ -35,7 +36,11 @@ mod cluster;
 // Who is suspect, and what is said about it.
 mod verdict;
 
+mod blame;
+mod decide;
 mod exemplar;
+mod finding;
+mod fuse;
 mod notes;
 mod signature;
 
@@ -49,19 +54,21 @@ mod tests;
 use std::borrow::Borrow;
 
 use resus_model::{
-    Diagnosis, EntryFinding, EntryState, Evidence, Exactness, Level, MarginalKind, Outcome,
-    Suspect, Verdict, WhyNoVerdict,
+    Diagnosis, EntryFinding, EntryState, Evidence, Exactness, FailureKind, Level, MarginalKind,
+    Outcome, Suspect, Verdict, WhyNoVerdict,
 };
 
 pub use cluster::{Linkage, UnknownLinkage};
 pub use coefficient::{Coefficient, UnknownCoefficient};
-pub use config::Config;
+pub use config::{Config, Method};
 pub use normal::Normal;
 pub use share::{Past, Point, Share};
 pub use tally::{EntryTally, tally_entries};
 
 use align::Aligned;
+use blame::Blames;
 use detect::Detected;
+use deviation::Deviations;
 
 /// Why there is no diagnosis at all.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -129,8 +136,19 @@ pub fn diagnose<B: Borrow<Evidence>>(
         obstacles: Vec::new(),
         notes: notes::of_windows(&aligned, config),
     };
+    let whole = matches!(config.level, Level::Service | Level::Operation);
+    let deviations = if whole && config.method == Method::Fused {
+        deviation::deviations(&aligned)
+    } else {
+        Deviations::default()
+    };
+    diagnosis.notes.extend(notes::of_deviations(&aligned, &deviations));
+    let enough = now.paths() >= config.min_requests;
+    let strong = enough && deviations.found.first().is_some_and(|d| d.strength >= fuse::THRESHOLD);
     match detected.iter().find(|d| d.deviates()) {
-        Some(detected) => localise(&aligned, detected, config, &mut diagnosis),
+        Some(detected) => localise(&aligned, detected, &deviations, config, &mut diagnosis),
+        // No request fails more than usual, but something is not as usual.
+        None if strong => localise(&aligned, &detected[0], &deviations, config, &mut diagnosis),
         None => quiet(&aligned, &detected, config, &mut diagnosis),
     }
     Ok(diagnosis)
@@ -164,6 +182,7 @@ fn entries(detected: &[Detected]) -> Vec<EntryFinding> {
 fn localise(
     aligned: &Aligned<'_>,
     detected: &Detected,
+    deviations: &Deviations,
     config: &Config,
     diagnosis: &mut Diagnosis,
 ) {
@@ -191,26 +210,44 @@ fn localise(
         return;
     }
     diagnosis.dependency = signature::dependency(&columns);
-    let judged = verdict::judge(
+    let mut judged = verdict::judge(
         &columns,
         &counted,
         matches!(config.level, Level::Service | Level::Operation),
         config,
     );
     diagnosis.notes.extend(notes::of_presence(&judged.on_every_path, config.level));
-    diagnosis.considered = judged.considered;
-    diagnosis.on_every_path = judged.on_every_path;
-    diagnosis.dendrogram = judged.dendrogram;
-    diagnosis.verdict = if judged.why.is_empty() {
+    diagnosis.on_every_path.clone_from(&judged.on_every_path);
+    diagnosis.dendrogram = judged.dendrogram.take();
+    let why = judged.why.clone();
+    // Healthy windows are contrast enough where nothing passes any more.
+    let healthy: u64 = aligned.baselines.iter().map(|b| b.evidence.paths()).sum();
+    let told =
+        diagnosis.failed >= config.min_failures && diagnosis.passed + healthy >= config.min_passes;
+    let blames = if config.method == Method::Fused && kind == FailureKind::Error && told {
+        blame::blame(aligned, &counted)
+    } else {
+        Blames::default()
+    };
+    let cases: Vec<(u32, fuse::Case<'_>)> = match config.level {
+        Level::Service | Level::Operation => {
+            fuse::cases(aligned, deviations, &blames, config.level).into_iter().collect()
+        }
+        Level::Instance | Level::Version | Level::Host => Vec::new(),
+    };
+    let decision = decide::decide(aligned, &columns, &counted.total, judged, &cases, config);
+    diagnosis.considered = decision.considered;
+    diagnosis.verdict = if !decision.suspects.is_empty() {
         let signature = signature::signature(aligned, &counted, detected);
         let exemplars = exemplar::Exemplars::new(aligned, &counted, detected);
-        let proven = judged.suspects.into_iter().map(|(candidate, column)| {
-            let (failing, nearest_passing) = exemplars.of(&columns[column]);
+        let proven = decision.suspects.into_iter().map(|(candidate, column)| {
+            let column = column.map(|at| &columns[at]);
+            let (failing, nearest_passing) = column.map(|c| exemplars.of(c)).unwrap_or_default();
             Suspect { candidate, signature: signature.clone(), failing, nearest_passing }
         });
         Verdict::Suspects(proven.collect())
     } else {
-        Verdict::NoVerdict(judged.why)
+        Verdict::NoVerdict(why)
     };
 }
 
@@ -241,4 +278,25 @@ fn quiet(aligned: &Aligned<'_>, detected: &[Detected], config: &Config, diagnosi
         WhyNoVerdict::TooFewRequests { have, need: config.min_requests }
     };
     diagnosis.verdict = Verdict::NoVerdict(vec![why]);
+}
+
+#[doc(hidden)]
+pub fn probe<B: Borrow<Evidence>>(
+    now: &Evidence,
+    baseline: &[B],
+) -> Vec<(String, String, f64, f64, f64)> {
+    let aligned = align::align(now, baseline);
+    let d = deviation::deviations(&aligned);
+    d.found
+        .iter()
+        .map(|f| {
+            (
+                aligned.service(f.service).service,
+                format!("{} {}", f.item.kind().name(), f.item.subject(&aligned)),
+                f.z,
+                f.strength,
+                f.contrast.difference.rest(),
+            )
+        })
+        .collect()
 }

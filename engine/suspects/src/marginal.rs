@@ -34,7 +34,7 @@ pub(crate) fn columns(
     for (r, row) in (0_u32..).zip(&counted.rows) {
         row_of[row.class] = Some(r);
     }
-    let mut columns: BTreeMap<(Option<(u32, u32)>, u32), (Column, Vec<usize>)> = BTreeMap::new();
+    let mut columns: BTreeMap<Owner, (Column, Vec<usize>)> = BTreeMap::new();
     for marginal in of_kind(evidence, kind) {
         let key = &marginal.key;
         let class = &evidence.classes[key.class as usize];
@@ -96,8 +96,11 @@ fn of_kind(evidence: &Evidence, kind: MarginalKind) -> Vec<&Marginal> {
     largest.into_values().collect()
 }
 
-/// By what columns are told apart: service, namespace, value; a host belongs to no service.
-const fn owner(key: &MarginalKey) -> (Option<(u32, u32)>, u32) {
+/// By what columns are told apart: service and namespace, then the value; a host belongs to no
+/// service.
+type Owner = (Option<(u32, u32)>, u32);
+
+const fn owner(key: &MarginalKey) -> Owner {
     match key.kind {
         MarginalKind::Host => (None, key.value),
         _ => (Some((key.service, key.namespace)), key.value),

@@ -4,6 +4,7 @@ use resus_model::{Component, Exactness, FailureKind, Level, Outcome};
 
 use crate::Config;
 use crate::align::Aligned;
+use crate::deviation::Deviations;
 use crate::label::Why;
 use crate::presence::Counted;
 
@@ -47,6 +48,19 @@ pub(crate) fn of_windows(aligned: &Aligned<'_>, config: &Config) -> Vec<String> 
         );
     }
     notes
+}
+
+/// About healthy windows that were set aside for some item.
+pub(crate) fn of_deviations(aligned: &Aligned<'_>, deviations: &Deviations) -> Vec<String> {
+    let aside = aligned.baselines.iter().zip(&deviations.aside).filter(|(_, aside)| **aside);
+    let windows: Vec<String> = aside.map(|(view, _)| view.evidence.window.to_string()).collect();
+    if windows.is_empty() {
+        return Vec::new();
+    }
+    vec![format!(
+        "in some healthy windows something stands out from all others; for that it was left out: {}",
+        windows.join(", ")
+    )]
 }
 
 /// About what was counted on neither side.

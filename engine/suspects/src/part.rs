@@ -97,7 +97,7 @@ mod tests {
     use crate::{Config, diagnose};
 
     fn suspects(text: &str) -> Diagnosis {
-        diagnose::<resus_model::Evidence>(&evidence(text), &[], &Config::STANDARD)
+        diagnose::<resus_model::Evidence>(&evidence(text), &[], &Config::PINPOINT)
             .expect("rules agree")
     }
 
@@ -122,7 +122,7 @@ mod tests {
         let diagnosis = suspects("GET /: web>a>b x60 fail\nGET /: web>a>b x20\nGET /: web>c x200");
         for suspect in diagnosis.suspects() {
             let presence = &suspect.candidate.presence;
-            let of = |counts| Config::STANDARD.coefficient.of(counts);
+            let of = |counts| Config::PINPOINT.coefficient.of(counts);
             let part = presence.closest.as_ref().expect("a service has parts");
             let mean = f64::midpoint(of(&presence.counts), of(&part.counts));
             assert!((suspect.candidate.score - mean).abs() < 1e-15);

@@ -62,6 +62,19 @@ pub(crate) struct Column {
 }
 
 impl Column {
+    /// Of a component that took part in no request.
+    pub(crate) fn absent(component: Component) -> Self {
+        Self {
+            component,
+            rows: Vec::new(),
+            whole: true,
+            with: Split::default(),
+            failing_entries: 0,
+            origins: 0,
+            parts: Vec::new(),
+        }
+    }
+
     /// The 2×2 table of raw counts.
     pub(crate) fn counts(&self, total: &Split) -> Counts {
         table(&self.with, total, |t| t.n)
@@ -194,7 +207,7 @@ mod tests {
     fn presence(text: &str, level: Level) -> (Counted, Vec<Column>) {
         let now = evidence(text);
         let aligned = align::<resus_model::Evidence>(&now, &[]);
-        let detected = detect::errors(&aligned, &Config::STANDARD);
+        let detected = detect::errors(&aligned, &Config::PINPOINT);
         let counted = counted(&aligned, &detected);
         let columns = columns(&aligned, &counted, &detected, level);
         (counted, columns)

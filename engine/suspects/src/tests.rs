@@ -21,7 +21,7 @@ fn run(now: &str, past: &[&str], config: &Config) -> Diagnosis {
 }
 
 fn at(level: Level) -> Config {
-    Config { level, ..Config::STANDARD }
+    Config { level, ..Config::PINPOINT }
 }
 
 /// Every suspect, in order.
@@ -47,7 +47,7 @@ fn the_component_that_goes_with_errors_comes_first_with_its_proof() {
                GET /a: web>cart>mail x100 fail origin=mail type=Timeout id=7\n\
                GET /a: web>cart>mail x40 fail origin=mail type=Refused\n\
                GET /b: web>ad>store x1 fail";
-    let d = run(now, &[HEALTHY, HEALTHY], &Config::STANDARD);
+    let d = run(now, &[HEALTHY, HEALTHY], &Config::PINPOINT);
     assert_eq!(names(&d)[0], "mail");
     let mail = &d.suspects()[0];
     assert_eq!(
@@ -92,7 +92,7 @@ fn the_component_that_goes_with_errors_comes_first_with_its_proof() {
 #[test]
 fn components_always_used_together_are_one_group() {
     let now = "GET /: web>pay>bank x50 fail origin=web\nGET /: web>ad x500";
-    let d = run(now, &["GET /: web>pay>bank x50\nGET /: web>ad x500"], &Config::STANDARD);
+    let d = run(now, &["GET /: web>pay>bank x50\nGET /: web>ad x500"], &Config::PINPOINT);
     assert_eq!(names(&d), ["bank", "pay"]);
     let [bank, pay] = d.suspects() else { panic!("two suspects") };
     assert_eq!(bank.candidate.group, pay.candidate.group);
@@ -104,7 +104,7 @@ fn components_always_used_together_are_one_group() {
     // Where the failures began tells them apart after all.
     let now =
         "GET /: web>pay>bank x50 fail origin=bank\nGET /: web>pay>bank x9\nGET /: web>ad x500";
-    let d = run(now, &["GET /: web>pay>bank x50\nGET /: web>ad x500"], &Config::STANDARD);
+    let d = run(now, &["GET /: web>pay>bank x50\nGET /: web>ad x500"], &Config::PINPOINT);
     let [bank, pay] = d.suspects() else { panic!("two suspects") };
     assert_eq!(bank.candidate.component.service, "bank");
     assert!(bank.candidate.score > pay.candidate.score);
@@ -118,7 +118,7 @@ fn a_fault_of_two_that_meet_reports_both() {
     let alone = path("a", 200) + &path("b", 200) + &path("c", 300) + &path("a+c", 50);
     let past = alone.clone() + &path("a>b", 100);
     let now = alone + "GET /: web>a>b x100 fail";
-    let d = run(&now, &[&past, &past], &Config::STANDARD);
+    let d = run(&now, &[&past, &past], &Config::PINPOINT);
     let mut found = names(&d);
     found.sort();
     assert_eq!(found, ["a", "b"]);
@@ -131,7 +131,7 @@ fn equal_tables_are_equally_suspect_whichever_joined_first() {
     let now =
         "GET /: web>a>b x10 fail origin=web\nGET /: web>a x20\nGET /: web>b x20\nGET /: web>c x100";
     for linkage in [Linkage::Average, Linkage::Complete] {
-        let config = Config { linkage, cut: 0.7, ..Config::STANDARD };
+        let config = Config { linkage, cut: 0.7, ..Config::PINPOINT };
         let d = run(now, &["GET /: web>a>b x10\nGET /: web>c x140"], &config);
         assert_eq!(names(&d), ["a", "b"], "{linkage}");
         let [a, b] = d.suspects() else { panic!("two suspects") };
@@ -147,7 +147,7 @@ fn slow_requests_are_explained_where_nothing_carries_a_status() {
     let now = "GET /: web>cart>store x80 dur=200ms unlabelled id=1\n\
                GET /: web>cart>store x20 dur=20ms unlabelled id=2\n\
                GET /: web>ad x100 dur=5ms unlabelled";
-    let d = run(now, &[past, past], &Config::STANDARD);
+    let d = run(now, &[past, past], &Config::PINPOINT);
     assert_eq!(names(&d), ["cart", "store"]);
     assert_eq!((d.failed, d.passed), (80, 120));
     let suspect = &d.suspects()[0];
@@ -163,10 +163,10 @@ fn slow_requests_are_explained_where_nothing_carries_a_status() {
 fn errors_are_looked_into_before_slowness() {
     let past = "GET /: web>cart x500 dur=20ms\nGET /: web>ad x500 dur=5ms";
     let slow = "GET /: web>cart x100 dur=20ms\nGET /: web>ad x100 dur=90ms\n";
-    let d = run(slow, &[past, past], &Config::STANDARD);
+    let d = run(slow, &[past, past], &Config::PINPOINT);
     assert_eq!(names(&d), ["ad"], "labelled data are searched for slowness when errors are usual");
     let both = slow.to_owned() + "GET /: web>cart x50 fail dur=20ms";
-    let d = run(&both, &[past, past], &Config::STANDARD);
+    let d = run(&both, &[past, past], &Config::PINPOINT);
     assert_eq!(names(&d), ["cart"]);
     assert_eq!(d.suspects()[0].signature.evidence, "presence-error");
 }
@@ -215,11 +215,11 @@ fn rules_must_be_the_same_and_settings_in_range() {
     let mut other = now.clone();
     other.rules = Fingerprint::from_text("other".into());
     let baseline = [now.clone(), other];
-    let error = diagnose(&now, &baseline, &Config::STANDARD).expect_err("rules differ");
+    let error = diagnose(&now, &baseline, &Config::PINPOINT).expect_err("rules differ");
     assert!(matches!(error, DiagnoseError::Rules { index: 1, .. }));
     assert!(error.to_string().starts_with("compare baseline 1 with the window"), "{error}");
     for cut in [f64::NAN, -0.1, 1.1] {
-        let error = diagnose::<Evidence>(&now, &[], &Config { cut, ..Config::STANDARD })
+        let error = diagnose::<Evidence>(&now, &[], &Config { cut, ..Config::PINPOINT })
             .expect_err("range");
         assert!(error.to_string().contains("`cut`"), "{error}");
     }
@@ -229,7 +229,7 @@ fn rules_must_be_the_same_and_settings_in_range() {
 fn the_cap_on_suspects_never_cuts_through_equal_scores() {
     let now = "GET /: web>a>b>c x60 fail origin=web\nGET /: web>a x3\nGET /: web>d x300";
     let past = ["GET /: web>a>b>c x60\nGET /: web>d x300"];
-    let config = Config { max_suspects: 1, ..Config::STANDARD };
+    let config = Config { max_suspects: 1, ..Config::PINPOINT };
     let d = run(now, &past, &config);
     assert_eq!(names(&d), ["b", "c"]);
     assert_eq!(considered(&d, "a").rejected, "less suspect than the 2 reported");
@@ -245,7 +245,7 @@ fn coarse_evidence_still_answers_what_it_can() {
         class.key.shape = None;
     }
     let past = [evidence("GET /: web>a@1 x60\nGET /: web>b@2 x300")];
-    let d = diagnose(&now, &past, &Config::STANDARD).expect("same rules");
+    let d = diagnose(&now, &past, &Config::PINPOINT).expect("same rules");
     assert_eq!(why(&d), [WhyNoVerdict::Coarsened]);
     let d = diagnose(&now, &past, &at(Level::Instance)).expect("same rules");
     assert_eq!(names(&d), ["a@1"], "instances are kept beside the classes");

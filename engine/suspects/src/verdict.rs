@@ -19,8 +19,8 @@ const MAX_LEAVES: usize = 2000;
 pub(crate) struct Judged {
     /// Accepted ones with their columns, most suspect first.
     pub suspects: Vec<(Candidate, usize)>,
-    /// The others, most suspect first.
-    pub considered: Vec<Candidate>,
+    /// The others with their columns, most suspect first.
+    pub considered: Vec<(Candidate, usize)>,
     /// Components that took part in every request, ascending.
     pub on_every_path: Vec<Component>,
     /// The tree, where the level has one.
@@ -65,8 +65,6 @@ pub(crate) fn judge(
     if !why.is_empty() {
         suspects.clear();
     }
-    let mut considered: Vec<Candidate> = considered.into_iter().map(|(c, _)| c).collect();
-    considered.truncate(config.max_considered);
     Judged { suspects, considered, on_every_path, dendrogram, why }
 }
 
@@ -196,7 +194,7 @@ fn effect(counts: &Counts) -> f64 {
     share(failed_with, passed_with) - share(failed_without, passed_without)
 }
 
-fn candidate(
+pub(crate) fn candidate(
     column: &Column,
     total: &Split,
     distance: Option<f64>,

@@ -107,14 +107,18 @@ fn a_window_alone_is_held_against_what_came_before() {
 #[test]
 fn coefficient_linkage_and_cut_change_the_answer() {
     let sample = Sample::get();
-    let plain = analyze_json(&sample.spans(), &[]).code(SUSPECTS).json();
+    let by_presence = |more: &[&str]| {
+        let options: Vec<&str> = ["--method", "presence"].iter().chain(more).copied().collect();
+        analyze_json(&sample.spans(), &options)
+    };
+    let plain = by_presence(&[]).code(SUSPECTS).json();
     let score = |more: &[&str]| {
-        let json = analyze_json(&sample.spans(), more).code(SUSPECTS).json();
+        let json = by_presence(more).code(SUSPECTS).json();
         (json["suspects"][0]["coefficient"].clone(), json["suspects"][0]["score"].clone())
     };
     assert_ne!(score(&[]), score(&["--coefficient", "jaccard"]));
     let linkage = |name| {
-        let json = analyze_json(&sample.spans(), &["--linkage", name]).json();
+        let json = by_presence(&["--linkage", name]).json();
         json["dendrogram"].clone()
     };
     assert_eq!(linkage("average"), plain["dendrogram"]);
@@ -124,8 +128,18 @@ fn coefficient_linkage_and_cut_change_the_answer() {
     let none = none.code(NO_VERDICT).json();
     assert_eq!(count(&none["suspects"]), 0);
     assert!(count(&none["considered"]) > 0, "weaker candidates stand");
-    let narrow = analyze_json(&sample.spans(), &["--cut", "0.1"]).code(SUSPECTS).json();
+    let narrow = by_presence(&["--cut", "0.1"]).code(SUSPECTS).json();
     assert!(count(&narrow["suspects"]) < count(&plain["suspects"]), "a lower cut leaves more out");
+}
+
+#[test]
+fn all_kinds_of_evidence_are_surer_than_presence_alone() {
+    let sample = Sample::get();
+    let fused = analyze_json(&sample.spans(), &[]).code(SUSPECTS).json();
+    let presence = analyze_json(&sample.spans(), &["--method", "presence"]).code(SUSPECTS).json();
+    let count = |json: &Value| json["suspects"].as_array().map_or(0, Vec::len);
+    assert_eq!(fused["suspects"][0]["component"], presence["suspects"][0]["component"]);
+    assert!(count(&fused) < count(&presence), "who is better accounted for by others is left out");
 }
 
 #[test]

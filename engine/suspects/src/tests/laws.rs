@@ -59,8 +59,8 @@ proptest! {
         more.push(evidence("GET /z: aaa>a>zzz x5\nGET /0: web>a>b x5"));
         let mut names = more.clone();
         names[2] = evidence("GET /0: web>a>b x5\nGET /z: zzz>a>aaa x5");
-        let one = diagnose(&now, &more, &Config::STANDARD).unwrap();
-        let two = diagnose(&now, &names, &Config::STANDARD).unwrap();
+        let one = diagnose(&now, &more, &Config::PINPOINT).unwrap();
+        let two = diagnose(&now, &names, &Config::PINPOINT).unwrap();
         prop_assert_eq!(one.verdict, two.verdict);
         prop_assert_eq!(one.considered, two.considered);
     }
@@ -68,7 +68,7 @@ proptest! {
     #[test]
     fn answers_are_consistent(lines in lines(), cut in 0.0..=1.0_f64) {
         for linkage in Linkage::ALL {
-            let config = Config { cut, linkage, ..Config::STANDARD };
+            let config = Config { cut, linkage, ..Config::PINPOINT };
             let now = evidence(&numbered(&lines).join("\n"));
             let d = diagnose(&now, &past(), &config).unwrap();
             let ranked: Vec<&Candidate> = d.suspects().iter().map(|s| &s.candidate).collect();
@@ -114,7 +114,7 @@ proptest! {
         for coefficient in
             [Coefficient::Jaccard, Coefficient::Ochiai, Coefficient::DStar, Coefficient::Dice]
         {
-            let config = Config { coefficient, ..Config::STANDARD };
+            let config = Config { coefficient, ..Config::PINPOINT };
             let of = |text: &str| score(&diagnose(&evidence(text), &past(), &config).unwrap());
             let with = of(&format!("{now}\nGET /2: web>a x{n} id=99"));
             let without = of(&format!("{now}\nGET /2: web>q x{n} id=99"));

@@ -4,17 +4,17 @@ use super::*;
 
 #[track_caller]
 fn check(now: &str, past: &[&str], expect: &WhyNoVerdict) {
-    let d = run(now, past, &Config::STANDARD);
+    let d = run(now, past, &Config::PINPOINT);
     assert_eq!(why(&d), std::slice::from_ref(expect), "{d:#?}");
     assert!(d.suspects().is_empty());
 }
 
 #[test]
 fn nothing_deviating_is_healthy_if_there_was_enough_to_see_it() {
-    let d = run(HEALTHY, &[HEALTHY], &Config::STANDARD);
+    let d = run(HEALTHY, &[HEALTHY], &Config::PINPOINT);
     assert_eq!(d.verdict, Verdict::Healthy);
     assert_eq!((d.failed, d.passed), (0, 1500));
-    let d = run("GET /: web x40", &[], &Config::STANDARD);
+    let d = run("GET /: web x40", &[], &Config::PINPOINT);
     assert_eq!(d.verdict, Verdict::Healthy, "no error at all needs no baseline");
     assert!(d.notes[0].starts_with("there is no baseline"));
 }
@@ -45,7 +45,7 @@ fn without_a_baseline_unlabelled_requests_cannot_be_judged() {
     check("GET /: web x400 unlabelled dur=9ms", &[], &WhyNoVerdict::NoBaseline);
     // A baseline of another entry is none for this one.
     check("GET /: web x400 unlabelled", &[HEALTHY], &WhyNoVerdict::NoBaseline);
-    let d = run("GET /: web>a x90\nGET /: web>b x30 fail", &[], &Config::STANDARD);
+    let d = run("GET /: web>a x90\nGET /: web>b x30 fail", &[], &Config::PINPOINT);
     assert_eq!(names(&d), ["b"], "errors speak for themselves");
     assert_eq!(d.entries[0].baseline_share, None);
 }
@@ -67,7 +67,7 @@ fn a_difference_that_may_be_chance_is_no_contrast_and_says_so() {
     let past = ["GET /: web>a x500\nGET /: web>b x500"];
     let now = "GET /: web>a x100\nGET /: web>b x100\nGET /: web>a x20 fail origin=web\n\
                GET /: web>b x18 fail origin=web";
-    let d = run(now, &past, &Config::STANDARD);
+    let d = run(now, &past, &Config::PINPOINT);
     assert_eq!(why(&d), [WhyNoVerdict::NoContrast]);
     assert!(considered(&d, "a").rejected.starts_with("may be chance: p = "));
 }
@@ -76,7 +76,7 @@ fn a_difference_that_may_be_chance_is_no_contrast_and_says_so() {
 fn nothing_near_enough_says_how_far_the_nearest_is() {
     let past = ["GET /: web>a x1000\nGET /: web>b x1000"];
     let now = "GET /: web>a x960\nGET /: web>b x1000\nGET /: web>a x50 fail origin=web";
-    let config = Config { cut: 0.9, ..Config::STANDARD };
+    let config = Config { cut: 0.9, ..Config::PINPOINT };
     let d = run(now, &past, &config);
     // Jaccard 50 / 1010.
     assert_eq!(
@@ -97,8 +97,8 @@ fn a_level_that_is_not_in_the_data_is_absent() {
 fn a_change_of_mix_alone_is_healthy() {
     let past = "GET /a: web>a x950\nGET /a: web>a x50 fail\nGET /b: web>b x50";
     let now = "GET /a: web>a x95\nGET /a: web>a x5 fail\nGET /b: web>b x900";
-    let d = run(now, &[past, past], &Config::STANDARD);
+    let d = run(now, &[past, past], &Config::PINPOINT);
     assert_eq!(d.verdict, Verdict::Healthy);
     let swapped = "GET /a: web>a x9500\nGET /a: web>a x500 fail\nGET /b: web>b x5";
-    assert_eq!(run(swapped, &[past, past], &Config::STANDARD).verdict, Verdict::Healthy);
+    assert_eq!(run(swapped, &[past, past], &Config::PINPOINT).verdict, Verdict::Healthy);
 }

@@ -1,0 +1,101 @@
+//! What is measured of a component, and which component answers for it?
+
+use resus_model::EvidenceKind;
+
+use crate::align::Aligned;
+
+/// One thing that is measured, by global numbers of operations and services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Item {
+    /// Time that spans of an operation take themselves.
+    SelfTime(u32),
+    /// Time between a client span and its server span: (client operation, server operation).
+    Gap(u32, u32),
+    /// What the gaps to all callees of a service have in common.
+    GapsOut(u32),
+    /// Calls a span: (parent operation, child operation).
+    Children(u32, u32),
+    /// Spans of an operation with a set of children that other healthy windows do not show.
+    NewChildren(u32),
+    /// Spans of an operation with error events.
+    ErrorEvents(u32),
+    /// Spans of an operation that failed by themselves.
+    Origins(u32),
+    /// Spans of an operation that failed, whatever the reason: accounts for calls that were not made,
+    /// and is no evidence by itself.
+    Failing(u32),
+}
+
+/// Items of one family are held against what that family shows in healthy windows.
+pub(crate) const FAMILIES: usize = 5;
+
+/// The family that is not evidence.
+pub(crate) const HELPERS: usize = 4;
+
+impl Item {
+    /// The kind of evidence that it is.
+    pub(crate) const fn kind(self) -> EvidenceKind {
+        match self {
+            Self::SelfTime(_) => EvidenceKind::SelfTime,
+            Self::Gap(..) | Self::GapsOut(_) => EvidenceKind::Gap,
+            Self::Children(..) | Self::NewChildren(_) => EvidenceKind::Structure,
+            Self::ErrorEvents(_) => EvidenceKind::ErrorEvents,
+            Self::Origins(_) | Self::Failing(_) => EvidenceKind::Origin,
+        }
+    }
+
+    /// The number of its family, below [`FAMILIES`].
+    pub(crate) const fn family(self) -> usize {
+        match self {
+            Self::SelfTime(_) | Self::Gap(..) | Self::GapsOut(_) => 0,
+            Self::Children(..) | Self::NewChildren(_) => 1,
+            Self::ErrorEvents(_) => 2,
+            Self::Origins(_) => 3,
+            Self::Failing(_) => HELPERS,
+        }
+    }
+
+    /// True where whole numbers are counted, not times summed.
+    pub(crate) const fn is_count(self) -> bool {
+        self.family() != 0
+    }
+
+    /// True when fewer is as odd as more.
+    pub(crate) const fn two_sided(self) -> bool {
+        matches!(self, Self::Children(..))
+    }
+
+    /// The least standard deviation between healthy windows that is believed: of `ln` of a time, of
+    /// calls a span, of a share. Less is a matter of luck in few windows.
+    pub(crate) const fn least_spread(self) -> f64 {
+        match self {
+            Self::SelfTime(_) | Self::Gap(..) | Self::GapsOut(_) => 0.02,
+            _ => 0.01,
+        }
+    }
+
+    /// The least variance of one observation: exactly equal ones are too good to be true.
+    pub(crate) const fn least_variance(self) -> f64 {
+        match self {
+            Self::SelfTime(_) | Self::Gap(..) | Self::GapsOut(_) => 0.0025,
+            _ => 0.0,
+        }
+    }
+
+    /// What it is about, for people.
+    pub(crate) fn subject(self, aligned: &Aligned<'_>) -> String {
+        let operation = |o: u32| aligned.operation(o).to_string();
+        match self {
+            Self::SelfTime(o)
+            | Self::ErrorEvents(o)
+            | Self::Origins(o)
+            | Self::Failing(o)
+            | Self::NewChildren(o) => operation(o),
+            Self::Gap(caller, callee) => format!("{} → {}", operation(caller), operation(callee)),
+            Self::Children(parent, child) => {
+                format!("{} → {}", operation(parent), operation(child))
+            }
+            Self::GapsOut(service) => format!("{} → all its callees", aligned.service(service)),
+        }
+    }
+}
