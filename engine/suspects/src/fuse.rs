@@ -56,9 +56,9 @@ pub(crate) fn cases<'a>(
         };
         let Some(id) = id else { continue };
         let case = cases.entry(id).or_default();
-        // Failures of one who was misled are not its own.
-        let misled =
-            matches!(deviation.item, Item::Origins(_)) && blames.misled.contains(&service_of(id));
+        // Failures of one who was misled, and complaints about them, are not its own.
+        let misled = matches!(deviation.item, Item::Origins(_) | Item::ErrorEvents(_))
+            && blames.misled.contains(&service_of(id));
         if !misled {
             case.strength = case.strength.max(deviation.strength);
         }
