@@ -28,6 +28,7 @@ struct Active {
     cured_by: Vec<Component>,
     /// All bits of its trigger.
     all: u8,
+    tenant: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -85,6 +86,8 @@ impl Conditions {
                 for (operation, of) in topology.operations().iter().zip(&mut members) {
                     let (is_member, replica) = match component {
                         Component::Service(service) => (operation.service == service, None),
+                        // One member a replica, below.
+                        Component::Version(_) => (false, None),
                         Component::Instance(service, r) => (operation.service == service, Some(r)),
                         Component::Operation(id) => {
                             (std::ptr::eq(topology.operation(id), operation), None)
@@ -92,6 +95,13 @@ impl Conditions {
                     };
                     if is_member {
                         of.push(Member { fault, bit, replica });
+                    }
+                    let Component::Version(service) = component else { continue };
+                    let deploys = scenario.deploys.iter().filter(|d| d.service == service);
+                    let replicas = deploys.map(|d| d.replicas).max().unwrap_or(0);
+                    if operation.service == service {
+                        let new = (0..replicas).map(Some);
+                        of.extend(new.map(|replica| Member { fault, bit, replica }));
                     }
                 }
             }
@@ -102,13 +112,23 @@ impl Conditions {
             share: fault.share,
             cured_by: fault.cured_by.clone(),
             all: (1 << fault.trigger.len()) - 1,
+            tenant: fault.tenant,
         });
-        Self {
+        let mut conditions = Self {
             seed: scenario.seed,
             faults: faults.collect(),
             members,
             closed: vec![Vec::new(); topology.services().len()],
+        };
+        for deploy in &scenario.deploys {
+            // Another identity, without a time in which nobody answers.
+            for replica in 0..deploy.replicas {
+                let component = Component::Instance(deploy.service, replica);
+                let closed = Closed { component, from: deploy.at, until: deploy.at };
+                conditions.closed[deploy.service.index()].push(closed);
+            }
         }
+        conditions
     }
 
     /// Takes a restart into account. Returns the faults that it ends earlier than they would, each
@@ -135,9 +155,8 @@ impl Conditions {
     /// Notes that a request runs an operation; returns the faults that hit this run, as bits.
     pub(crate) fn visit(
         &self,
-        operation: OperationId,
-        replica: u32,
-        request: u64,
+        (operation, replica): (OperationId, u32),
+        (request, tenant): (u64, u32),
         visits: &mut Visits,
         now: u64,
     ) -> u64 {
@@ -147,6 +166,9 @@ impl Conditions {
             let seen = &mut visits.seen[member.fault];
             *seen |= member.bit;
             let fault = &self.faults[member.fault];
+            if fault.tenant.is_some_and(|only| only != tenant) {
+                continue;
+            }
             if *seen != fault.all || !(fault.from..fault.until).contains(&now) {
                 continue;
             }
@@ -181,7 +203,7 @@ impl Conditions {
                 Component::Service(_) => return Door::Refuses,
                 Component::Instance(_, r) if r == replica => return Door::Refuses,
                 Component::Operation(id) if id == operation => door = Door::TurnsAway,
-                Component::Instance(..) | Component::Operation(_) => {}
+                Component::Instance(..) | Component::Operation(_) | Component::Version(_) => {}
             }
         }
         door
@@ -192,7 +214,7 @@ impl Conditions {
         let is_of = |component| match component {
             Component::Service(_) => true,
             Component::Instance(_, r) => r == replica,
-            Component::Operation(_) => false,
+            Component::Operation(_) | Component::Version(_) => false,
         };
         let of = &self.closed[service.index()];
         of.iter().filter(|c| is_of(c.component) && c.until <= now).count()
@@ -214,22 +236,37 @@ pub(crate) enum Wanted {
     Error { exception: Name, masked: bool },
     /// As planned, but with a wrong answer.
     WrongValue(WrongValue),
+    /// Nobody is there.
+    Refused,
+}
+
+/// By how much the faults that hit a run slow it down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Slower {
+    /// Before it begins, nanoseconds.
+    pub(crate) wire: u64,
+    /// In its own work, nanoseconds.
+    pub(crate) work: u64,
+    /// Its own work, in hundredths of the usual time.
+    pub(crate) percent: u64,
 }
 
 /// What the faults that hit a run do to it together: how it ends, and by how much it is delayed.
 ///
-/// Delays add up; of the others the first in the order of the scenario counts. A masked error
-/// where there is no caller does nothing, nor does a wrong value that nobody will stumble over: it
-/// is taken out of `hit`. `stumbler` tells who does, or [`NOBODY`].
+/// Delays add up; of the others the first in the order of the scenario counts. What needs a caller
+/// does nothing where there is none, nor does a wrong value that nobody will stumble over: it is
+/// taken out of `hit`. `stumbler` tells who does, or [`NOBODY`].
 pub(crate) fn combine(
     faults: &[Fault],
     exceptions: &[Name],
     hit: &mut u64,
-    has_caller: bool,
+    (has_caller, remote): (bool, bool),
     stumbler: impl Fn(&Fault) -> u32,
     stream: Stream,
-) -> (Wanted, u64) {
-    let (mut wanted, mut delay) = (Wanted::Nothing, 0_u64);
+    now: u64,
+) -> (Wanted, Slower) {
+    let mut slower = Slower { wire: 0, work: 0, percent: 100 };
+    let mut wanted = Wanted::Nothing;
     for (i, fault) in faults.iter().enumerate() {
         if *hit & (1 << i) == 0 {
             continue;
@@ -251,8 +288,32 @@ pub(crate) fn combine(
                 Wanted::WrongValue(WrongValue { exception, stumbler })
             }
             Effect::EarlyReturn => Wanted::EarlyReturn,
+            Effect::Refuses if has_caller && remote => Wanted::Refused,
+            Effect::NetworkDelay { extra } if has_caller && remote => {
+                slower.wire = slower.wire.saturating_add(extra.draw(&mut stream.child(i as u64)));
+                continue;
+            }
+            Effect::Refuses | Effect::NetworkDelay { .. } => {
+                *hit &= !(1 << i);
+                continue;
+            }
             Effect::Delay { extra } => {
-                delay = delay.saturating_add(extra.draw(&mut stream.child(i as u64)));
+                slower.work = slower.work.saturating_add(extra.draw(&mut stream.child(i as u64)));
+                continue;
+            }
+            Effect::Leak { most, over_ns } => {
+                let most = most.draw(&mut stream.child(i as u64));
+                let since = now.saturating_sub(faults[i].from).min(over_ns);
+                let part = u128::from(most) * u128::from(since) / u128::from(over_ns.max(1));
+                slower.work = slower.work.saturating_add(u64::try_from(part).unwrap_or(most));
+                continue;
+            }
+            Effect::Hang { for_ns } => {
+                slower.work = slower.work.saturating_add(for_ns);
+                continue;
+            }
+            Effect::SlowDown { percent } => {
+                slower.percent = slower.percent * u64::from(percent) / 100;
                 continue;
             }
         };
@@ -260,5 +321,5 @@ pub(crate) fn combine(
             wanted = effect;
         }
     }
-    (wanted, delay)
+    (wanted, slower)
 }

@@ -12,7 +12,7 @@ use resus_model::{Interner, Kind, Name, SpanBatch, SpanId, SpanRow, Status};
 use crate::{
     random::{Purpose, Stream},
     requests::{Failure, Frame, NOBODY, Request},
-    scenario::{Collection, Effect, Scenario},
+    scenario::{Collection, Deploy, Effect, Scenario},
     topology::{Protocol, Service, ServiceId, Topology},
 };
 
@@ -54,6 +54,8 @@ pub(crate) struct Counts {
 struct ServiceNames {
     name: Name,
     version: Name,
+    /// New versions: from which offset, on how many replicas, which.
+    deploys: Vec<(u64, u32, Name)>,
     /// Identities of each replica, one a restart and one before.
     instances: Vec<Vec<Name>>,
 }
@@ -66,6 +68,9 @@ struct Words {
     http_500: Name,
     http_503: Name,
     refused: Name,
+    deadline: Name,
+    exhausted: Name,
+    http_504: Name,
 }
 
 /// Exceptions of unrelated errors.
@@ -82,14 +87,22 @@ impl Emitter {
             http_500: names.intern("500"),
             http_503: names.intern("503"),
             refused: names.intern("ConnectionRefusedException"),
+            deadline: names.intern("DEADLINE_EXCEEDED"),
+            exhausted: names.intern("RESOURCE_EXHAUSTED"),
+            http_504: names.intern("504"),
         };
         let namespace = names.intern(topology.namespace());
         let services = topology.services().iter().map(|service| ServiceNames {
             name: names.intern(&service.name),
             version: names.intern(&service.version),
+            deploys: Vec::new(),
             instances: vec![Vec::new(); service.replicas as usize],
         });
-        let services = services.collect();
+        let mut services: Vec<ServiceNames> = services.collect();
+        for Deploy { service, replicas, version, at } in &scenario.deploys {
+            let version = names.intern(version);
+            services[service.index()].deploys.push((*at, *replicas, version));
+        }
         let operations = topology.operations().iter().map(|o| names.intern(&o.name)).collect();
         let hosts = (0..topology.hosts()).map(|host| {
             let skew = scenario.collection.clock_skew_ns.min(1 << 60);
@@ -120,6 +133,11 @@ impl Emitter {
                 emitter.new_identity(i, service, replica);
             }
         }
+        for Deploy { service, replicas, .. } in &scenario.deploys {
+            for replica in 0..*replicas {
+                emitter.new_identity(service.index(), topology.service(*service), replica);
+            }
+        }
         emitter
     }
 
@@ -137,6 +155,23 @@ impl Emitter {
         self.services[service.index()].instances[replica as usize][generation]
     }
 
+    /// The version of a replica at an offset: of the latest deploy that it was part of.
+    pub(crate) fn version(&self, service: ServiceId, replica: u32, now: u64) -> Name {
+        let names = &self.services[service.index()];
+        let deploys = names.deploys.iter().filter(|(at, n, _)| *at <= now && replica < *n);
+        deploys.max_by_key(|(at, ..)| *at).map_or(names.version, |(.., version)| *version)
+    }
+
+    /// The exception of a caller that has waited in vain.
+    pub(crate) const fn deadline(&self) -> Name {
+        self.words.deadline
+    }
+
+    /// The exception of a service that takes no more calls.
+    pub(crate) const fn exhausted(&self) -> Name {
+        self.words.exhausted
+    }
+
     pub(crate) fn intern(&mut self, text: &str) -> Name {
         self.names.intern(text)
     }
@@ -147,7 +182,13 @@ impl Emitter {
             Effect::Error { error_type }
             | Effect::MaskedError { error_type }
             | Effect::WrongValue { error_type } => self.names.intern(error_type),
-            Effect::Delay { .. } | Effect::EarlyReturn => Name::NONE,
+            Effect::Delay { .. }
+            | Effect::NetworkDelay { .. }
+            | Effect::SlowDown { .. }
+            | Effect::Leak { .. }
+            | Effect::Hang { .. }
+            | Effect::Refuses
+            | Effect::EarlyReturn => Name::NONE,
         });
         names.collect()
     }
@@ -246,7 +287,7 @@ impl Emitter {
             service: names.name,
             namespace: self.namespace,
             instance: run.instance,
-            version: names.version,
+            version: run.version,
             host,
             status: Status::Unset,
             start_unix_nano: self.start_unix_nano.saturating_add(from).saturating_add_signed(skew),
@@ -260,6 +301,8 @@ impl Emitter {
         let words = &self.words;
         let gone = failure.is_some_and(|f| f.exception.is_none());
         let failed = failure.is_some();
+        let late = failure.is_some_and(|f| f.exception == words.deadline);
+        let full = failure.is_some_and(|f| f.exception == words.exhausted);
         if failed {
             row.status = Status::Error;
         }
@@ -267,6 +310,8 @@ impl Emitter {
             Protocol::Http => {
                 (row.http_status, row.error_type) = match (failed, gone) {
                     (false, _) => (200, Name::NONE),
+                    _ if late => (504, words.http_504),
+                    _ if full => (503, words.http_503),
                     (true, false) => (500, words.http_500),
                     (true, true) => (503, words.http_503),
                 };
@@ -274,6 +319,8 @@ impl Emitter {
             Protocol::Grpc => {
                 (row.rpc_status, row.error_type) = match (failed, gone) {
                     (false, _) => (0, Name::NONE),
+                    _ if late => (4, words.deadline),
+                    _ if full => (8, words.exhausted),
                     (true, false) => (13, words.internal_error),
                     (true, true) => (14, words.unavailable),
                 };

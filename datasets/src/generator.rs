@@ -2,7 +2,10 @@
 
 mod execution;
 
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap, VecDeque},
+};
 
 use resus_model::{Name, SpanBatch, TraceId};
 
@@ -13,7 +16,7 @@ use crate::{
     random::{Purpose, Share, Stream},
     requests::{Frame, NOBODY, Requests, Slot},
     scenario::{Component, Restart, Scenario, ScenarioError},
-    topology::OperationId,
+    topology::{OperationId, ServiceId},
     truth::{FaultTruth, RestartTruth, Truth},
 };
 
@@ -34,11 +37,20 @@ pub struct Generator {
     arrivals: Stream,
     /// What a request's own numbers descend from.
     draws: Stream,
+    /// What replicas of limited capacity work on.
+    queues: BTreeMap<(ServiceId, u32), Queue>,
     exceptions: Vec<Name>,
     noise: [Name; 4],
     /// Threshold and `tracestate` by entry operation; empty without sampling.
     sampling: Vec<(u64, Name)>,
     truth: Truth,
+}
+
+/// Calls that a replica works on and that wait in front of it.
+#[derive(Debug, Clone, Default)]
+struct Queue {
+    running: u32,
+    waiting: VecDeque<(Slot, u32)>,
 }
 
 /// Something that happens to a frame at an offset.
@@ -59,6 +71,8 @@ enum EventKind {
     Resume,
     /// The answer arrives at the caller.
     Answer,
+    /// The caller gives up waiting; of the request of this number.
+    TimeOut(u64),
 }
 
 /// Numbers of the streams below a request's.
@@ -105,6 +119,7 @@ pub fn generate(scenario: &Scenario) -> Result<Generator, ScenarioError> {
         next_arrival: None,
         arrivals: Stream::new(scenario.seed, Purpose::Arrivals),
         draws: Stream::new(scenario.seed, Purpose::Request),
+        queues: BTreeMap::new(),
         exceptions,
         noise,
         sampling,
@@ -215,7 +230,7 @@ impl Generator {
         let replicas = match restart.component {
             Component::Service(_) => 0..topology.service(service).replicas,
             Component::Instance(_, replica) => replica..replica + 1,
-            Component::Operation(_) => 0..0,
+            Component::Operation(_) | Component::Version(_) => 0..0,
         };
         for replica in replicas {
             emitter.new_identity(service.index(), topology.service(service), replica);
@@ -239,6 +254,7 @@ impl Generator {
                     EventKind::Start => self.start(event.slot, event.frame),
                     EventKind::Resume => self.resume(event.slot, event.frame),
                     EventKind::Answer => self.answer(event.slot, event.frame),
+                    EventKind::TimeOut(number) => self.time_out(event.slot, number, event.frame),
                 }
             }
             _ => return false,
@@ -254,7 +270,10 @@ impl Generator {
 
     fn plan_arrival(&mut self) {
         let load = &self.scenario.load;
-        let gap = Latency::Exponential { mean_ns: load.mean_gap_ns }.draw(&mut self.arrivals);
+        let surge = load.surges.iter().rfind(|s| s.from <= self.now).map_or(100, |s| s.percent);
+        let mean_ns = u128::from(load.mean_gap_ns) * 100 / u128::from(surge);
+        let mean_ns = u64::try_from(mean_ns).unwrap_or(u64::MAX).max(1);
+        let gap = Latency::Exponential { mean_ns }.draw(&mut self.arrivals);
         let at = self.now.saturating_add(gap);
         let more = self.truth.requests < load.requests && at <= load.until;
         self.next_arrival = more.then_some(at);
@@ -289,6 +308,7 @@ impl Generator {
         let tenant = draws.child(draws::TENANT).below(tenants.into());
         request.tenant = u32::try_from(tenant).expect("below a u32");
         request.frames.push(Frame::new(entry, replica, NOBODY, root, self.now));
+        request.open = 1;
         self.truth.sampled += u64::from(request.sampled);
         self.start(slot, 0);
     }

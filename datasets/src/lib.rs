@@ -31,7 +31,8 @@ pub use generator::{Generator, generate};
 pub use latency::Latency;
 pub use random::Share;
 pub use scenario::{
-    Collection, Component, Effect, Fault, Load, Mix, Restart, Sampling, Scenario, ScenarioError,
+    Calling, Capacity, Collection, Component, Deploy, Effect, Fault, Load, Mix, Restart, Sampling,
+    Scenario, ScenarioError, Surge,
 };
 pub use topology::{
     Call, Operation, OperationId, Protocol, Service, ServiceId, Step, Topology, TopologyBuilder,

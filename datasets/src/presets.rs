@@ -5,7 +5,7 @@ mod interaction;
 use crate::{
     latency::Latency,
     random::{Purpose, Share, Stream},
-    scenario::{Collection, Component, Effect, Fault, Load, Mix, Sampling, Scenario},
+    scenario::{Calling, Collection, Component, Effect, Fault, Load, Mix, Sampling, Scenario},
     shop,
     synthetic::{self, Shape},
     topology::OperationId,
@@ -82,10 +82,14 @@ pub fn sample(seed: u64) -> Scenario {
             from: 600 * SECOND,
             until: 900 * SECOND,
             share: Share::percent(70),
+            tenant: None,
             effect: Effect::Error { error_type: "PaymentGatewayException".to_owned() },
             cured_by: vec![charge],
         }],
         restarts: Vec::new(),
+        deploys: Vec::new(),
+        capacities: Vec::new(),
+        calling: Calling::PATIENT,
         noise: Share::millionths(400),
         masking: Share::percent(15),
         sampling: Sampling::ALL,
@@ -108,6 +112,7 @@ pub fn million(seed: u64) -> Scenario {
         operations: 3,
         replicas: 3,
         hot_store: true,
+        peers: 0,
         mean_spans: 15.1, // Requests that fail are cut short; with them it is 15.
         settled: Share::percent(80),
     };
@@ -127,10 +132,14 @@ pub fn million(seed: u64) -> Scenario {
             from: 3240 * SECOND,
             until: 3600 * SECOND,
             share: Share::percent(50),
+            tenant: None,
             effect: Effect::Error { error_type: "BackendException".to_owned() },
             cured_by: vec![broken],
         }],
         restarts: Vec::new(),
+        deploys: Vec::new(),
+        capacities: Vec::new(),
+        calling: Calling::PATIENT,
         noise: Share::millionths(200),
         masking: Share::percent(15),
         sampling: Sampling::ALL,
@@ -150,6 +159,7 @@ fn load(requests: u64, within: u64, weights: Vec<(OperationId, u32)>) -> Load {
         requests,
         until: within.saturating_mul(2),
         mixes: vec![Mix { from: 0, weights }],
+        surges: Vec::new(),
     }
 }
 

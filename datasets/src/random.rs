@@ -20,6 +20,7 @@ pub(crate) enum Purpose {
     Instance = 9,
     Trigger = 10,
     Presence = 11,
+    Peers = 12,
 }
 
 /// A SplitMix64 generator (Steele, Lea, Flood: "Fast splittable pseudorandom number generators",

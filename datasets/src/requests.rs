@@ -20,10 +20,20 @@ pub(crate) struct Frame {
     pub(crate) replica: u32,
     /// Identity of the replica when the run began.
     pub(crate) instance: Name,
+    /// Its version.
+    pub(crate) version: Name,
     /// The frame that called, or [`NOBODY`].
     pub(crate) caller: u32,
     /// The call came from another service or from outside.
     pub(crate) remote: bool,
+    /// How often this call has been made before.
+    pub(crate) tries: u32,
+    /// It has been held up on the wire already.
+    pub(crate) arrived: bool,
+    /// It has a place among the calls that its replica works on.
+    pub(crate) admitted: bool,
+    /// The caller has its answer, or has given up.
+    pub(crate) over: bool,
     /// False when nobody was there to make a span.
     pub(crate) answered: bool,
     /// The run's own random numbers.
@@ -68,8 +78,13 @@ impl Frame {
             operation,
             replica,
             instance: Name::NONE,
+            version: Name::NONE,
             caller,
             remote: true,
+            tries: 0,
+            arrived: false,
+            admitted: false,
+            over: false,
             answered: true,
             stream,
             span: SpanId::from_u64(ids.next().max(1)),
@@ -130,6 +145,10 @@ pub(crate) struct Request {
     /// The entry's frame is the first; callers stand before their callees.
     pub(crate) frames: Vec<Frame>,
     pub(crate) visits: Visits,
+    /// Runs and answers under way.
+    pub(crate) open: u32,
+    /// The entry has answered.
+    pub(crate) done: bool,
 }
 
 impl Request {
@@ -180,6 +199,8 @@ impl Requests {
                 tenant: 0,
                 frames: Vec::new(),
                 visits: Visits::default(),
+                open: 0,
+                done: false,
             });
             Slot::try_from(self.all.len() - 1).expect("fewer than 2^32 requests at a time")
         });
@@ -188,11 +209,19 @@ impl Requests {
         request.trace_id = trace_id;
         request.frames.clear();
         request.visits.reset(faults);
+        request.open = 0;
+        request.done = false;
         (slot, request)
     }
 
     pub(crate) fn get(&mut self, slot: Slot) -> &mut Request {
         &mut self.all[slot as usize]
+    }
+
+    /// The request that has a number, if it is still under way in a place.
+    pub(crate) fn find(&mut self, slot: Slot, number: u64) -> Option<&mut Request> {
+        let request = &mut self.all[slot as usize];
+        Some(request).filter(|r| r.number == number)
     }
 
     /// Gives a place back.

@@ -27,6 +27,12 @@ pub struct Scenario {
     pub faults: Vec<Fault>,
     /// What is restarted.
     pub restarts: Vec<Restart>,
+    /// Which services get a new version on the way.
+    pub deploys: Vec<Deploy>,
+    /// Which services can't do any number of things at a time.
+    pub capacities: Vec<Capacity>,
+    /// How services call each other.
+    pub calling: Calling,
     /// In how many runs of any operation something unrelated goes wrong.
     pub noise: Share,
     /// How many of the errors that have a caller are handled on their way to the entry, by a
@@ -53,6 +59,17 @@ pub struct Load {
     pub until: u64,
     /// Which entry operations are asked for; the first holds from offset 0.
     pub mixes: Vec<Mix>,
+    /// When more or fewer requests come than usual, ascending; the last one that has begun holds.
+    pub surges: Vec<Surge>,
+}
+
+/// From some time on, requests come at another rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Surge {
+    /// Offset from which it holds.
+    pub from: u64,
+    /// The rate, in hundredths of the usual one; at least 1.
+    pub percent: u32,
 }
 
 /// From some time on, entry operations are chosen by these weights.
@@ -73,6 +90,8 @@ pub enum Component {
     Instance(ServiceId, u32),
     /// One operation, in all replicas.
     Operation(OperationId),
+    /// The replicas of a service that have got a new version ([`Scenario::deploys`]).
+    Version(ServiceId),
 }
 
 /// A fault that shows when certain components meet in one request.
@@ -87,6 +106,8 @@ pub struct Fault {
     pub until: u64,
     /// How many of the requests in which the components meet are hit.
     pub share: Share,
+    /// Only requests of this tenant are hit; of all where none is named.
+    pub tenant: Option<u32>,
     /// What happens then.
     pub effect: Effect,
     /// A restart of any of these, or of the service that one belongs to, cures it for good; usually
@@ -113,6 +134,32 @@ pub enum Effect {
         /// By so much.
         extra: Latency,
     },
+    /// The call takes longer to arrive: the caller's client span is long, the server span is not.
+    /// Nothing happens where there is no caller in another service.
+    NetworkDelay {
+        /// By so much.
+        extra: Latency,
+    },
+    /// Its own work takes longer by a factor, as when the processor is short.
+    SlowDown {
+        /// Hundredths of the usual time.
+        percent: u32,
+    },
+    /// It takes longer and longer, as when memory leaks.
+    Leak {
+        /// By so much in the end.
+        most: Latency,
+        /// After so long, nanoseconds; before, by a part of it in proportion.
+        over_ns: u64,
+    },
+    /// It does nothing for a long time; callers that have a time-out ([`Calling::timeout_ns`]) give up.
+    Hang {
+        /// For how long, nanoseconds.
+        for_ns: u64,
+    },
+    /// Nobody answers: the caller is refused, there is no span. Nothing happens where there is no
+    /// caller in another service.
+    Refuses,
     /// It answers at once and well, without calling anybody: a part of the trace is missing.
     EarlyReturn,
     /// It answers well, but with a wrong value, and its caller stumbles over that: by an exception
@@ -143,6 +190,45 @@ pub struct Restart {
     pub at: u64,
     /// How long it takes, nanoseconds.
     pub takes: u64,
+}
+
+/// A new version of a service. Its replicas come back under a new identity, without a gap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deploy {
+    /// The service.
+    pub service: ServiceId,
+    /// So many of its replicas, from the first on.
+    pub replicas: u32,
+    /// Their `service.version` from then on.
+    pub version: String,
+    /// Offset at which that happens.
+    pub at: u64,
+}
+
+/// Each replica of a service does only so many things at a time. Calls beyond wait in front of it, and
+/// beyond that are turned away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capacity {
+    /// The service.
+    pub service: ServiceId,
+    /// Calls under way, a replica.
+    pub running: u32,
+    /// Calls waiting, a replica.
+    pub waiting: u32,
+}
+
+/// How services call each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Calling {
+    /// A call without an answer for so long has failed, nanoseconds; whoever was called goes on.
+    pub timeout_ns: Option<u64>,
+    /// A failed call to another service is made so many times more, at once.
+    pub retries: u32,
+}
+
+impl Calling {
+    /// Callers wait for ever and try once.
+    pub const PATIENT: Self = Self { timeout_ns: None, retries: 0 };
 }
 
 /// Head sampling by consistent probability, as OpenTelemetry's `tracestate` (`ot=th:`) tells it.
@@ -241,7 +327,17 @@ impl Scenario {
     /// # Errors
     /// Says what is wrong: see [`ScenarioError`].
     pub fn check(&self) -> Result<(), ScenarioError> {
-        let Self { topology, load, faults, restarts, sampling, batch_rows, .. } = self;
+        let Self {
+            topology,
+            load,
+            faults,
+            restarts,
+            deploys,
+            capacities,
+            sampling,
+            batch_rows,
+            ..
+        } = self;
         load.check(topology)?;
         // A day for the last request to end.
         let end = self.start_unix_nano.checked_add(load.until).and_then(|end| {
@@ -260,6 +356,11 @@ impl Scenario {
             if !trigger.iter().chain(cured_by).all(|c| c.exists(topology)) {
                 return Err(ScenarioError::Unknown { what: "a fault" });
             }
+        }
+        let services =
+            deploys.iter().map(|d| d.service).chain(capacities.iter().map(|c| c.service));
+        if !services.map(Component::Service).all(|c| c.exists(topology)) {
+            return Err(ScenarioError::Unknown { what: "a deploy or a capacity" });
         }
         if !restarts.iter().all(|r| r.component.exists(topology)) {
             return Err(ScenarioError::Unknown { what: "a restart" });
@@ -290,8 +391,8 @@ impl Fault {
 
 impl Load {
     fn check(&self, topology: &Topology) -> Result<(), ScenarioError> {
-        let Self { mean_gap_ns, requests: _, until: _, mixes } = self;
-        if *mean_gap_ns == 0 {
+        let Self { mean_gap_ns, requests: _, until: _, mixes, surges } = self;
+        if *mean_gap_ns == 0 || surges.iter().any(|s| s.percent == 0) {
             return Err(ScenarioError::NoGap);
         }
         if mixes.is_empty() {
@@ -322,7 +423,9 @@ impl Component {
     /// True when the topology has it.
     pub(crate) fn exists(self, topology: &Topology) -> bool {
         match self {
-            Self::Service(service) => service.index() < topology.services().len(),
+            Self::Service(service) | Self::Version(service) => {
+                service.index() < topology.services().len()
+            }
             Self::Instance(service, replica) => {
                 topology.services().get(service.index()).is_some_and(|s| replica < s.replicas)
             }
@@ -340,7 +443,7 @@ impl Component {
     #[must_use]
     pub fn service(self, topology: &Topology) -> ServiceId {
         match self {
-            Self::Service(service) | Self::Instance(service, _) => service,
+            Self::Service(service) | Self::Instance(service, _) | Self::Version(service) => service,
             Self::Operation(operation) => topology.operation(operation).service,
         }
     }

@@ -19,6 +19,9 @@ pub struct Shape {
     pub replicas: u32,
     /// One service that is called on every path, by each entry.
     pub hot_store: bool,
+    /// Services that emit no spans (databases, other people's), called by operations of 1 to 4 others
+    /// each, the first by one, the second by two.
+    pub peers: u32,
     /// Spans of a request on average, entries being equally frequent. The nearest that probabilities
     /// of calls can do is done.
     pub mean_spans: f64,
@@ -61,6 +64,7 @@ pub fn topology(shape: &Shape, seed: u64) -> (Topology, Vec<(OperationId, u32)>)
             builder.then(entry, read);
         }
     }
+    peers(&mut builder, shape.peers, &inner, seed);
     let topology = builder.build().expect("calls lead only from a tier to a later one");
     let weights: Vec<_> = entries.into_iter().map(|entry| (entry, 1)).collect();
     let topology = topology.with_mean_spans(shape.mean_spans, &weights);
@@ -82,6 +86,22 @@ fn settle(
     let drawn = (0..64).map(|_| topology.with_settled_calls(shape.settled, stream));
     let best = drawn.min_by(|a, b| off(a).total_cmp(&off(b)));
     best.expect("64 draws").with_mean_spans(shape.mean_spans, weights)
+}
+
+/// Adds services without spans; they draw from a stream of their own, so that all else stays.
+fn peers(builder: &mut TopologyBuilder, count: u32, inner: &[Vec<OperationId>], seed: u64) {
+    let all: Vec<OperationId> = inner.iter().flatten().copied().collect();
+    for i in 0..count {
+        let mut stream = Stream::new(seed, Purpose::Peers).child(i.into());
+        let service = builder.silent_service(&format!("external-{i}"));
+        let work = Latency::micros(1000 + stream.below(4000));
+        let name = format!("POST /external-{i}");
+        let operation = builder.operation(service, &name, Protocol::Http, work);
+        for _ in 0..=i % 4 {
+            let caller = all[stream.index(all.len())];
+            builder.step(caller, &[(operation, Share::percent(80))]);
+        }
+    }
 }
 
 fn hot_store(builder: &mut TopologyBuilder, replicas: u32) -> OperationId {
@@ -183,6 +203,7 @@ mod tests {
                 operations: 3,
                 replicas: 3,
                 hot_store: true,
+                peers: 0,
                 mean_spans: 15.0,
                 settled: Share::ZERO,
             };

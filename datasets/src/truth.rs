@@ -43,7 +43,8 @@ pub struct Truth {
 pub struct FaultTruth {
     /// The components that have to meet.
     pub trigger: Vec<ComponentTruth>,
-    /// `error`, `masked_error`, `delay`, `early_return` or `wrong_value`.
+    /// `error`, `masked_error`, `delay`, `network_delay`, `slow_down`, `leak`, `hang`, `refuses`,
+    /// `early_return` or `wrong_value`.
     pub effect: &'static str,
     /// First nanosecond since the Unix epoch at which it shows.
     pub from_unix_nano: u64,
@@ -81,21 +82,22 @@ pub struct ComponentTruth {
     /// The replica, counted from 0, where one is meant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replica: Option<u32>,
+    /// Replicas of the new version are meant.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub new_version: bool,
 }
 
 impl ComponentTruth {
     pub(crate) fn of(component: Component, topology: &Topology) -> Self {
         let service = topology.service(component.service(topology)).name.clone();
+        let whole = Self { service, operation: None, replica: None, new_version: false };
         match component {
-            Component::Service(_) => Self { service, operation: None, replica: None },
-            Component::Instance(_, replica) => {
-                Self { service, operation: None, replica: Some(replica) }
+            Component::Service(_) => whole,
+            Component::Version(_) => Self { new_version: true, ..whole },
+            Component::Instance(_, replica) => Self { replica: Some(replica), ..whole },
+            Component::Operation(id) => {
+                Self { operation: Some(topology.operation(id).name.clone()), ..whole }
             }
-            Component::Operation(id) => Self {
-                service,
-                operation: Some(topology.operation(id).name.clone()),
-                replica: None,
-            },
         }
     }
 }
@@ -108,6 +110,11 @@ impl FaultTruth {
                 Effect::Error { .. } => "error",
                 Effect::MaskedError { .. } => "masked_error",
                 Effect::Delay { .. } => "delay",
+                Effect::NetworkDelay { .. } => "network_delay",
+                Effect::SlowDown { .. } => "slow_down",
+                Effect::Leak { .. } => "leak",
+                Effect::Hang { .. } => "hang",
+                Effect::Refuses => "refuses",
                 Effect::EarlyReturn => "early_return",
                 Effect::WrongValue { .. } => "wrong_value",
             },

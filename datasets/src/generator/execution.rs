@@ -23,8 +23,17 @@ mod draws {
     pub(super) const EFFECT: u64 = 8;
     /// When the caller stumbles over the answer.
     pub(super) const STUMBLE: u64 = 9;
+    /// The same call once more.
+    pub(super) const AGAIN: u64 = 10;
     /// And above: one a call of the operation, by step and place in it.
     pub(super) const CALLS: u64 = 1 << 32;
+}
+
+/// What a replica does about a call that arrives.
+enum Admission {
+    Admitted,
+    Waits,
+    TurnedAway,
 }
 
 impl Generator {
@@ -49,6 +58,7 @@ impl Generator {
         if run.remote {
             let generation = conditions.generation(operation.service, run.replica, now);
             run.instance = emitter.instance(operation.service, run.replica, generation);
+            run.version = emitter.version(operation.service, run.replica, now);
         } else if door == Door::Refuses {
             // Whoever is inside already finishes there.
             door = Door::Open;
@@ -60,16 +70,42 @@ impl Generator {
             return self.finish(slot, frame, Some(failure), true);
         }
         let (id, replica, number) = (run.operation, run.replica, request.number);
-        let mut hit = conditions.visit(id, replica, number, &mut request.visits, now);
+        let asked = (number, request.tenant);
+        let mut hit = conditions.visit((id, replica), asked, &mut request.visits, now);
         let effects = stream.child(draws::EFFECT);
         let stumbler = |fault: &Fault| {
             let all = fault.breaks_all_of(operation.service, replica);
             if all { request.caller_outside(frame) } else { caller }
         };
         let (faults, exceptions) = (&scenario.faults, &self.exceptions);
-        let (mut wanted, delay) =
-            combine(faults, exceptions, &mut hit, caller != NOBODY, stumbler, effects);
+        let (called, remote) = (caller != NOBODY, request.frames[frame as usize].remote);
+        let whence = (called, remote);
+        let (mut wanted, slower) =
+            combine(faults, exceptions, &mut hit, whence, stumbler, effects, now);
         request.visits.hit |= hit;
+        if slower.wire > 0 && !request.frames[frame as usize].arrived {
+            request.frames[frame as usize].arrived = true;
+            return self.schedule(slower.wire, slot, frame, EventKind::Start);
+        }
+        if wanted == Wanted::Refused {
+            request.frames[frame as usize].answered = false;
+            let handler = handler(request, frame, false, scenario.masking);
+            let failure = Failure { exception: Name::NONE, handler };
+            return self.finish(slot, frame, Some(failure), true);
+        }
+        match self.admit(slot, frame) {
+            Admission::Admitted => {}
+            Admission::Waits => return,
+            Admission::TurnedAway => {
+                let Self { scenario, emitter, requests, .. } = self;
+                let handler = handler(requests.get(slot), frame, false, scenario.masking);
+                let failure = Failure { exception: emitter.exhausted(), handler };
+                return self.finish(slot, frame, Some(failure), true);
+            }
+        }
+        let Self { scenario, requests, .. } = self;
+        let request = requests.get(slot);
+        let operation = scenario.topology.operation(id);
         let is_error = matches!(wanted, Wanted::Error { .. });
         if !is_error && stream.child(draws::NOISE).chance(scenario.noise) {
             let exception = self.noise[id.index() % self.noise.len()];
@@ -77,7 +113,7 @@ impl Generator {
         }
         let stages = operation.steps.len() as u64 + 1;
         let fate = match wanted {
-            Wanted::Nothing | Wanted::WrongValue(_) => Fate::Completes,
+            Wanted::Nothing | Wanted::WrongValue(_) | Wanted::Refused => Fate::Completes,
             Wanted::EarlyReturn => Fate::ReturnsEarly,
             Wanted::Error { exception, masked } => Fate::Fails {
                 stage: stream.child(draws::STAGE).index(operation.steps.len() + 1),
@@ -88,13 +124,15 @@ impl Generator {
             },
         };
         let work = operation.work.draw(&mut stream.child(draws::WORK));
-        let slice = work.saturating_add(delay) / stages;
+        let work = u128::from(work) * u128::from(slower.percent) / 100;
+        let work = u64::try_from(work).unwrap_or(u64::MAX);
+        let slice = work.saturating_add(slower.work) / stages;
         let run = &mut request.frames[frame as usize];
         run.slice = slice;
         run.fate = fate;
         run.wrong = match wanted {
             Wanted::WrongValue(wrong) => Some(wrong),
-            Wanted::Nothing | Wanted::EarlyReturn | Wanted::Error { .. } => None,
+            Wanted::Nothing | Wanted::EarlyReturn | Wanted::Refused | Wanted::Error { .. } => None,
         };
         self.schedule(slice, slot, frame, EventKind::Resume);
     }
@@ -138,18 +176,90 @@ impl Generator {
             let callee = Frame {
                 remote,
                 instance: if remote { Name::NONE } else { run.instance },
+                version: if remote { Name::NONE } else { run.version },
                 ..Frame::new(call.callee, replica, frame, stream, self.now)
             };
-            let frames = &mut self.requests.get(slot).frames;
-            let number = u32::try_from(frames.len()).expect("fewer than 2^32 runs a request");
-            frames.push(callee);
             pending += 1;
-            let gap = if remote { self.gap(stream.child(draws::THERE)) } else { 0 };
-            self.schedule(gap, slot, number, EventKind::Start);
+            self.send(slot, callee);
         }
         self.requests.get(slot).frames[frame as usize].pending = pending;
         if pending == 0 {
             self.next_stage(slot, frame);
+        }
+    }
+
+    /// A call goes out.
+    fn send(&mut self, slot: Slot, callee: Frame) {
+        let Frame { remote, stream, .. } = callee;
+        let request = self.requests.get(slot);
+        let number = request.number;
+        request.open += 1;
+        let frame = u32::try_from(request.frames.len()).expect("fewer than 2^32 runs a request");
+        request.frames.push(callee);
+        let gap = if remote { self.gap(stream.child(draws::THERE)) } else { 0 };
+        self.schedule(gap, slot, frame, EventKind::Start);
+        if let Some(after) = self.scenario.calling.timeout_ns.filter(|_| remote) {
+            self.schedule(after, slot, frame, EventKind::TimeOut(number));
+        }
+    }
+
+    /// A call arrives at a replica that may have enough to do.
+    fn admit(&mut self, slot: Slot, frame: u32) -> Admission {
+        let Self { scenario, requests, queues, .. } = self;
+        let run = &mut requests.get(slot).frames[frame as usize];
+        let service = scenario.topology.operation(run.operation).service;
+        let capacity = scenario.capacities.iter().find(|c| c.service == service);
+        let Some(capacity) = capacity.filter(|_| run.remote && !run.admitted) else {
+            return Admission::Admitted;
+        };
+        let queue = queues.entry((service, run.replica)).or_default();
+        if queue.running < capacity.running {
+            queue.running += 1;
+            run.admitted = true;
+            Admission::Admitted
+        } else if queue.waiting.len() < capacity.waiting as usize {
+            queue.waiting.push_back((slot, frame));
+            Admission::Waits
+        } else {
+            Admission::TurnedAway
+        }
+    }
+
+    /// A replica is done with a call, and takes the next.
+    fn release(&mut self, service: ServiceId, replica: u32) {
+        let Some(queue) = self.queues.get_mut(&(service, replica)) else { return };
+        match queue.waiting.pop_front() {
+            Some((slot, frame)) => {
+                self.requests.get(slot).frames[frame as usize].admitted = true;
+                self.schedule(0, slot, frame, EventKind::Start);
+            }
+            None => queue.running = queue.running.saturating_sub(1),
+        }
+    }
+
+    /// The caller has waited long enough, if it still waits.
+    pub(super) fn time_out(&mut self, slot: Slot, number: u64, frame: u32) {
+        let Self { scenario, emitter, requests, now, .. } = self;
+        let Some(request) = requests.find(slot, number) else { return };
+        if request.frames.get(frame as usize).is_none_or(|run| run.over) {
+            return;
+        }
+        let handler = handler(request, frame, false, scenario.masking);
+        let failure = Some(Failure { exception: emitter.deadline(), handler });
+        let run = &mut request.frames[frame as usize];
+        (run.over, run.failure) = (true, failure);
+        if request.sampled {
+            emitter.caller(&scenario.topology, request, frame, failure, *now);
+        }
+        self.returned(slot, frame);
+    }
+
+    /// Something that belongs to a request has ended.
+    fn leave(&mut self, slot: Slot) {
+        let request = self.requests.get(slot);
+        request.open -= 1;
+        if request.done && request.open == 0 {
+            self.requests.remove(slot);
         }
     }
 
@@ -174,14 +284,21 @@ impl Generator {
         if request.sampled && run.answered && topology.service(service).instrumented {
             emitter.callee(topology, request, frame, failure, own, *now);
         }
-        request.frames[frame as usize].failure = failure;
+        if !run.over {
+            request.frames[frame as usize].failure = failure;
+        }
+        if run.admitted {
+            self.release(service, run.replica);
+        }
         if run.caller == NOBODY {
             self.complete(slot, failure.is_some());
+            self.leave(slot);
         } else if run.remote {
             let gap = self.gap(run.stream.child(draws::BACK));
             self.schedule(gap, slot, frame, EventKind::Answer);
         } else {
             self.returned(slot, frame);
+            self.leave(slot);
         }
     }
 
@@ -189,18 +306,27 @@ impl Generator {
     pub(super) fn answer(&mut self, slot: Slot, frame: u32) {
         let Self { scenario, emitter, requests, now, .. } = self;
         let request = requests.get(slot);
-        let failure = request.frames[frame as usize].failure;
-        if request.sampled {
-            emitter.caller(&scenario.topology, request, frame, failure, *now);
+        let run = &mut request.frames[frame as usize];
+        let failure = run.failure;
+        if !std::mem::replace(&mut run.over, true) {
+            if request.sampled {
+                emitter.caller(&scenario.topology, request, frame, failure, *now);
+            }
+            self.returned(slot, frame);
         }
-        self.returned(slot, frame);
+        self.leave(slot);
     }
 
     /// A call is over. When all of its step are, the caller goes on, or fails with the first
     /// failure that it does not handle.
     fn returned(&mut self, slot: Slot, callee: u32) {
         let frames = &mut self.requests.get(slot).frames;
-        let Frame { caller, failure, wrong, stream, .. } = frames[callee as usize];
+        let run = frames[callee as usize];
+        let Frame { caller, failure, wrong, stream, .. } = run;
+        let again = run.remote && run.tries < self.scenario.calling.retries;
+        if failure.is_some_and(|f| f.handler != caller) && again {
+            return self.call_again(slot, run);
+        }
         let run = &mut frames[caller as usize];
         run.pending -= 1;
         match failure {
@@ -220,6 +346,15 @@ impl Generator {
             Some(failure) => self.finish(slot, caller, Some(failure), false),
             None => self.next_stage(slot, caller),
         }
+    }
+
+    /// Makes a failed call once more.
+    fn call_again(&mut self, slot: Slot, failed: Frame) {
+        let service = self.scenario.topology.operation(failed.operation).service;
+        let stream = failed.stream.child(draws::AGAIN);
+        let replica = self.replica(service, stream);
+        let again = Frame::new(failed.operation, replica, failed.caller, stream, self.now);
+        self.send(slot, Frame { tries: failed.tries + 1, ..again });
     }
 
     /// A call of the run's step has brought a wrong value: the run will fail over it at one of the
@@ -246,7 +381,9 @@ impl Generator {
     /// The entry has answered, so everything below it has.
     fn complete(&mut self, slot: Slot, failed: bool) {
         let Self { requests, truth, .. } = self;
-        let visits = &requests.get(slot).visits;
+        let request = requests.get(slot);
+        request.done = true;
+        let visits = &request.visits;
         truth.failed += u64::from(failed);
         for (i, fault) in truth.faults.iter_mut().enumerate() {
             let is = |bits: u64| bits >> i & 1;
@@ -254,7 +391,6 @@ impl Generator {
             fault.hit += is(visits.hit);
             fault.failed += is(visits.hit) & u64::from(failed);
         }
-        requests.remove(slot);
     }
 }
 

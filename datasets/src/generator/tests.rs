@@ -1,3 +1,4 @@
+mod effects;
 mod identity;
 mod wrong_value;
 
@@ -9,7 +10,7 @@ use resus_model::{Kind, SpanBatch, SpanId, SpanRow, Status, TraceId};
 use super::*;
 use crate::{
     presets,
-    scenario::{Collection, Effect, Fault, Load, Mix, Sampling},
+    scenario::{Calling, Collection, Effect, Fault, Load, Mix, Sampling},
     synthetic::{self, Shape},
     topology::{Protocol, TopologyBuilder},
 };
@@ -38,10 +39,14 @@ fn chain() -> Scenario {
             requests: 2000,
             until: 60 * SECOND,
             mixes: vec![Mix { from: 0, weights: vec![(entry, 3), (side, 1)] }],
+            surges: Vec::new(),
         },
         network: Latency::micros(100),
         faults: Vec::new(),
         restarts: Vec::new(),
+        deploys: Vec::new(),
+        capacities: Vec::new(),
+        calling: Calling::PATIENT,
         noise: Share::ZERO,
         masking: Share::ZERO,
         sampling: Sampling::ALL,
@@ -57,7 +62,7 @@ fn service(scenario: &Scenario, name: &str) -> Component {
 
 fn fault(trigger: Vec<Component>, effect: Effect) -> Fault {
     let cured_by = trigger.clone();
-    Fault { trigger, from: 0, until: u64::MAX, share: Share::ONE, effect, cured_by }
+    Fault { trigger, from: 0, until: u64::MAX, share: Share::ONE, tenant: None, effect, cured_by }
 }
 
 fn boom() -> Effect {
@@ -155,7 +160,8 @@ proptest! {
     ) {
         let mut scenario = presets::by_name("interaction-1", seed, Some(300)).expect("a preset");
         let shape =
-            Shape { services, entries: 4, operations: 3, replicas: 3, hot_store: true, mean_spans: 20.0, settled: Share::ZERO };
+            Shape { services, entries: 4, operations: 3, replicas: 3, hot_store: true,
+ peers: 0, mean_spans: 20.0, settled: Share::ZERO };
         let (topology, weights) = synthetic::topology(&shape, seed);
         let broken = topology.services().iter().rev().take(order);
         let trigger = broken.filter_map(|s| topology.find_service(&s.name)).map(Component::Service);

@@ -4,7 +4,7 @@ use super::{BATCH_ROWS, NETWORK, SECOND, START_UNIX_NANO, load};
 use crate::{
     latency::Latency,
     random::{Purpose, Share, Stream},
-    scenario::{Collection, Component, Effect, Fault, Sampling, Scenario},
+    scenario::{Calling, Collection, Component, Effect, Fault, Sampling, Scenario},
     topology::{OperationId, Protocol, ServiceId, Topology, TopologyBuilder},
 };
 
@@ -103,9 +103,13 @@ pub fn interaction(order: usize, seed: u64, parameters: &InteractionParameters) 
             from: within_ns / 2,
             until: within_ns.saturating_mul(2),
             share,
+            tenant: None,
             effect: parameters.effect.full(),
         }],
         restarts: Vec::new(),
+        deploys: Vec::new(),
+        capacities: Vec::new(),
+        calling: Calling::PATIENT,
         noise,
         masking,
         sampling: Sampling::ALL,

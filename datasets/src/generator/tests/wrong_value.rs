@@ -283,7 +283,8 @@ proptest! {
     ) {
         let mut scenario = presets::by_name("interaction-1", seed, Some(200)).expect("a preset");
         let shape =
-            Shape { services, entries: 4, operations: 3, replicas: 2, hot_store: true, mean_spans: 15.0, settled: Share::ZERO };
+            Shape { services, entries: 4, operations: 3, replicas: 2, hot_store: true,
+ peers: 0, mean_spans: 15.0, settled: Share::ZERO };
         let (topology, weights) = synthetic::topology(&shape, seed);
         let operation = &topology.operations()[broken.index(topology.operations().len())];
         let (name, owner) = (operation.name.clone(), topology.service(operation.service).name.clone());
