@@ -5,6 +5,7 @@
 //!
 //! - `dump`: analysing a million traces against merely reading their columns.
 //! - `curve`: accuracy against false positives over the cut, for faults of 1 to 4 components.
+//! - `accuracy`: how often the right component is named first, for faults of every kind.
 //! - `cost`: spans per CPU-second of the collector, beside rotel.
 //! - `load`: a steady load against a collector that runs already, and what that takes meanwhile.
 //! - `day`: a healthy day in virtual time: how many false alarms?
@@ -16,6 +17,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what a bench does")]
 
+mod accuracy;
 mod cost;
 mod curve;
 mod day;
@@ -41,6 +43,7 @@ fn main() -> Result<()> {
         ["dump", requests] => dump::run(requests.parse()?),
         ["curve"] => curve::run(100),
         ["curve", cases] => curve::run(cases.parse()?),
+        ["accuracy", options @ ..] => accuracy::run(&accuracy::Options::parse(options)?),
         ["cost", options @ ..] => cost::run(&cost::Options::parse(options)?),
         ["load", options @ ..] => load::run(&load::Options::parse(options)?),
         ["day", options @ ..] => day::run(&day::Options::parse(options)?),
@@ -51,7 +54,7 @@ fn main() -> Result<()> {
         ["overload", options @ ..] => overload::run(&overload::Options::parse(options)?),
         ["read", files @ ..] => dump::read(files),
         _ => bail!(
-            "expected one of: dump [REQUESTS], curve [CASES], cost, day, detect, live, kill, load, overload, soak"
+            "expected one of: accuracy, dump [REQUESTS], curve [CASES], cost, day, detect, live, kill, load, overload, soak"
         ),
     }
 }
