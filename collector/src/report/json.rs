@@ -257,6 +257,7 @@ impl Reason {
             WhyNoVerdict::NothingClose { nearest_thousandths, cut_thousandths } => {
                 (ReasonKind::NothingClose, None, Some((nearest_thousandths, cut_thousandths)))
             }
+            WhyNoVerdict::NothingStandsOut { .. } => (ReasonKind::NothingStandsOut, None, None),
             WhyNoVerdict::NoBaseline => (ReasonKind::NoBaseline, None, None),
             WhyNoVerdict::Coarsened => (ReasonKind::Coarsened, None, None),
             WhyNoVerdict::LevelAbsent => (ReasonKind::LevelAbsent, None, None),

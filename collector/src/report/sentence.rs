@@ -365,6 +365,12 @@ pub(crate) fn why(reason: &WhyNoVerdict) -> String {
             thousandths(*nearest_thousandths),
             thousandths(*cut_thousandths)
         ),
+        WhyNoVerdict::NothingStandsOut { strongest_thousandths, threshold_thousandths } => format!(
+            "requests are slow or take new paths, but no component stands out: the strongest evidence is \
+             {} times what a healthy window shows at most, it takes {}",
+            thousandths(*strongest_thousandths),
+            thousandths(*threshold_thousandths)
+        ),
         WhyNoVerdict::NoBaseline => {
             "the requests carry no status, and no baseline tells slow from normal".into()
         }
@@ -397,6 +403,10 @@ pub(super) const fn what_to_do(reason: &WhyNoVerdict) -> &'static str {
         WhyNoVerdict::NothingClose { .. } => {
             "Look at the weaker candidates below, or at another --level; the cause may lie in \
              the input or outside the traced services."
+        }
+        WhyNoVerdict::NothingStandsOut { .. } => {
+            "Widen --window so that it holds more of the slow stretch, or look at the weaker \
+             candidates below."
         }
         WhyNoVerdict::NoBaseline => "Give a healthy stretch with --baseline FROM..TO.",
         WhyNoVerdict::Coarsened => "Use --level service, or analyse a shorter window.",

@@ -331,6 +331,8 @@ pub(super) enum ReasonKind {
     NoContrast,
     /// No component goes with the failures closely enough.
     NothingClose,
+    /// Requests are slow or take new paths, but no component differs enough from healthy windows.
+    NothingStandsOut,
     /// The requests carry no status, and there is no baseline to tell slow from normal.
     NoBaseline,
     /// The memory guard dropped what this level needs.

@@ -8,10 +8,11 @@ use std::cmp::Ordering;
 
 use resus_model::{
     AttributeRow, AttributeValue, Edge, Evidence, Exactness, Exemplar, Fingerprint, Marginal,
-    NameTable, OperationKey, OperationStats, PathClass, Peer, Production, Quality, Role, Second,
-    Shape, Window,
+    NameTable, OperationKey, OperationStats, PathClass, Peer, Place, PlaceKey, Production, Quality,
+    Role, Second, Shape, Window,
 };
 
+use crate::attributes::fold_overflowing;
 use crate::shape::sort_siblings;
 
 /// Exemplars kept a class.
@@ -30,8 +31,9 @@ pub const EXEMPLAR_SPANS: usize = 200;
 /// identifier in the span name, say) and single classes say nothing any more.
 pub const CLASS_CAP: usize = 200_000;
 
-/// Attribute rows kept a class.
-const ATTRIBUTE_ROWS: usize = 32;
+/// Attribute rows kept a class: enough to see which values go together, few enough that they weigh
+/// less than the exemplars.
+pub(crate) const ATTRIBUTE_ROWS: usize = 16;
 
 /// What bounds an Evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +58,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) shapes: Vec<Shape>,
     pub(crate) classes: Vec<PathClass>,
     pub(crate) marginals: Vec<Marginal>,
+    pub(crate) places: Vec<Place>,
     pub(crate) operation_stats: Vec<OperationStats>,
     pub(crate) edges: Vec<Edge>,
     pub(crate) productions: Vec<Production>,
@@ -87,6 +90,7 @@ pub(crate) fn canonicalise(mut parts: Parts<'_>, limits: Limits) -> Evidence {
     parts.shapes = shapes;
 
     parts.names = sorted;
+    fold_overflowing(&mut parts);
     let class_of = gather_classes(&mut parts, limits);
     renumber_classes(&mut parts, &class_of);
     if parts.exactness == Exactness::OperationsDropped {
@@ -137,7 +141,7 @@ fn renumber_names(parts: &mut Parts<'_>, to: &[u32]) {
 }
 
 /// Visits every number of a text but those in the table of operations.
-fn each_name(parts: &mut Parts<'_>, visit: &mut dyn FnMut(&mut u32)) {
+pub(crate) fn each_name(parts: &mut Parts<'_>, visit: &mut dyn FnMut(&mut u32)) {
     for class in &mut parts.classes {
         for exemplar in &mut class.exemplars {
             exemplar.spans.iter_mut().for_each(|s| visit(&mut s.instance));
@@ -147,6 +151,10 @@ fn each_name(parts: &mut Parts<'_>, visit: &mut dyn FnMut(&mut u32)) {
         visit(&mut m.key.service);
         visit(&mut m.key.namespace);
         visit(&mut m.key.value);
+    }
+    for Place { key, .. } in &mut parts.places {
+        let PlaceKey { service, namespace, instance, version, host } = key;
+        [service, namespace, instance, version, host].into_iter().for_each(&mut *visit);
     }
     for stats in &mut parts.operation_stats {
         stats.error_types.iter_mut().for_each(|(n, _)| visit(n));
@@ -321,6 +329,7 @@ fn renumber_classes(parts: &mut Parts<'_>, to: &[u32]) {
 
 fn drop_operation_tables(parts: &mut Parts<'_>) {
     parts.marginals.clear();
+    parts.places.clear();
     parts.operation_stats.clear();
     parts.edges.clear();
     parts.productions.clear();
@@ -338,6 +347,16 @@ fn add_up(parts: &mut Parts<'_>) {
         |into, from| {
             into.tally.merge(from.tally);
             into.durations.merge(&from.durations);
+        },
+    );
+    coalesce(
+        &mut parts.places,
+        |a, b| a.key.cmp(&b.key),
+        |into, from| {
+            into.spans += from.spans;
+            into.began += from.began;
+            into.self_time_sum = into.self_time_sum.saturating_add(from.self_time_sum);
+            into.self_times.merge(&from.self_times);
         },
     );
     let by_operation = |a: &OperationStats, b: &OperationStats| {
@@ -376,7 +395,10 @@ fn add_up(parts: &mut Parts<'_>) {
     let by_value = |a: &AttributeValue, b: &AttributeValue| {
         (a.class, a.attribute, a.value).cmp(&(b.class, b.attribute, b.value))
     };
-    coalesce(&mut parts.attributes, by_value, |into, from| into.tally.merge(from.tally));
+    coalesce(&mut parts.attributes, by_value, |into, from| {
+        into.tally.merge(from.tally);
+        into.durations.merge(&from.durations);
+    });
     parts.attribute_rows.sort_unstable();
     parts.attribute_rows.dedup();
     let mut kept = 0;
@@ -477,6 +499,7 @@ fn evidence_of(parts: Parts<'_>) -> Evidence {
         shapes,
         classes,
         marginals,
+        places,
         operation_stats,
         edges,
         productions,
@@ -495,6 +518,7 @@ fn evidence_of(parts: Parts<'_>) -> Evidence {
         shapes,
         classes,
         marginals,
+        places,
         operation_stats,
         edges,
         productions,

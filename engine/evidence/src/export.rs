@@ -2,17 +2,17 @@
 
 use hashbrown::HashMap;
 use resus_model::{
-    ClassKey, Edge, EdgeKey, Exactness, Exemplar, ExemplarSpan, Histogram, Marginal, MarginalKey,
-    OperationKey, OperationStats, PathClass, Peer, PeerKey, Production, ProductionKey, Quality,
-    Role, Tally, Window,
+    AttributeRow, AttributeValue, ClassKey, Edge, EdgeKey, Exactness, Exemplar, ExemplarSpan,
+    Histogram, Marginal, MarginalKey, Name, OperationKey, OperationStats, PathClass, Peer, PeerKey,
+    Place, PlaceKey, Production, ProductionKey, Quality, Role, Tally, Window,
 };
-use resus_paths::Vocabulary;
+use resus_paths::{Resource, Vocabulary};
 use rustc_hash::FxBuildHasher;
 
 use crate::canonical::Parts;
 use crate::observer::{
-    EdgeCounts, MarginalCounts, NOBODY, Observer, OperationCounts, RawExemplar, RawMarginal,
-    RawPlace, WindowCounts, kinds_of,
+    ClassCounts, EdgeCounts, MarginalCounts, NOBODY, Observer, OperationCounts, PlaceCounts,
+    RawExemplar, RawMarginal, RawPlace, WindowCounts, kinds_of,
 };
 
 /// Turns counts by this run's numbers into tables by the same numbers. Rows that count nothing are
@@ -22,13 +22,24 @@ pub(crate) fn export<'a>(
     observer: &Observer,
     counts: &WindowCounts,
 ) -> Parts<'a> {
-    let WindowCounts { classes, operations, edges, productions, peers, places, marginals } = counts;
+    let WindowCounts {
+        classes,
+        operations,
+        edges,
+        productions,
+        peers,
+        places,
+        place_rows,
+        marginals,
+        attributes,
+    } = counts;
     let mut classes: Vec<_> = classes.iter().filter(|(_, counts)| counts.tally.n > 0).collect();
     classes.sort_unstable_by_key(|(id, _)| **id);
     let mut row_of = vec![0_u32; observer.classes.len()];
     for (row, (id, _)) in (0..).zip(&classes) {
         row_of[**id as usize] = row;
     }
+    let attribute_rows = attribute_rows(vocabulary, &classes);
     let instance_of = |resource: u32| number(vocabulary.resources[resource as usize].instance);
     let mut shapes = Vec::new();
     let classes = (0..)
@@ -77,6 +88,7 @@ pub(crate) fn export<'a>(
         shapes,
         classes,
         marginals: marginal_rows(vocabulary, places, marginals, &row_of),
+        places: place_stats(vocabulary, observer, place_rows),
         operation_stats: operation_stats(observer, operations),
         edges: edge_rows(observer, edges),
         productions: observer
@@ -105,8 +117,8 @@ pub(crate) fn export<'a>(
                 durations: counts.durations.to_histogram(),
             })
             .collect(),
-        attributes: Vec::new(),
-        attribute_rows: Vec::new(),
+        attributes: attribute_values(vocabulary, attributes, &row_of),
+        attribute_rows,
         quality: Quality::default(),
     }
 }
@@ -141,6 +153,59 @@ fn marginal_rows(
     }
     let others = marginals.iter().filter(|(_, counts)| counts.tally.n > 0);
     rows.extend(others.map(|(key, c)| row(*key, c.tally, c.durations.to_histogram())));
+    rows
+}
+
+fn place_stats(vocabulary: &Vocabulary, observer: &Observer, rows: &[PlaceCounts]) -> Vec<Place> {
+    let named = observer.places.keys.iter().zip(rows).filter(|(_, counts)| counts.spans > 0);
+    named
+        .map(|(&(service, namespace, resource), counts)| {
+            let Resource { instance, version, host } = vocabulary.resources[resource as usize];
+            Place {
+                key: PlaceKey {
+                    service: number(service),
+                    namespace: number(namespace),
+                    instance: number(instance),
+                    version: number(version),
+                    host: number(host),
+                },
+                spans: counts.spans,
+                began: counts.began,
+                self_time_sum: counts.self_time_sum,
+                self_times: counts.self_times.to_histogram(),
+            }
+        })
+        .collect()
+}
+
+fn attribute_values(
+    vocabulary: &Vocabulary,
+    attributes: &HashMap<(u32, Name), MarginalCounts, FxBuildHasher>,
+    row_of: &[u32],
+) -> Vec<AttributeValue> {
+    let mut rows = Vec::with_capacity(attributes.len());
+    for (&(class, set), counts) in attributes.iter().filter(|(_, counts)| counts.tally.n > 0) {
+        let durations = counts.durations.to_histogram();
+        rows.extend(vocabulary.attributes(set).map(|(attribute, value)| AttributeValue {
+            class: row_of[class as usize],
+            attribute: number(attribute),
+            value: number(value),
+            tally: counts.tally,
+            durations: durations.clone(),
+        }));
+    }
+    rows
+}
+
+/// The rows of classes in their order.
+fn attribute_rows(vocabulary: &Vocabulary, classes: &[(&u32, &ClassCounts)]) -> Vec<AttributeRow> {
+    let mut rows = Vec::new();
+    for (class, (_, counts)) in (0..).zip(classes) {
+        rows.extend(counts.attribute_rows.iter().map(|raw| {
+            let values = vocabulary.attributes(raw.set).map(|(a, v)| (number(a), number(v)));
+            AttributeRow { class, hash: raw.hash, values: values.collect() }
+        }));
+    }
     rows
 }
 
@@ -212,6 +277,6 @@ const fn some(n: u32) -> Option<u32> {
     if n == NOBODY { None } else { Some(n) }
 }
 
-fn number(name: resus_model::Name) -> u32 {
+fn number(name: Name) -> u32 {
     u32::try_from(name.index()).expect("names are numbered by u32")
 }

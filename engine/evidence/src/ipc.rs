@@ -33,7 +33,7 @@ use arrow_schema::ArrowError;
 use resus_model::Evidence;
 
 /// The version of the file format. Another one is refused: summarise the spans again.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// The key of the schema's metadata under which the version stands.
 const VERSION_KEY: &str = "resus.evidence";

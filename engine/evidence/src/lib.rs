@@ -6,6 +6,7 @@
 //! order, on how they were dealt over files and threads, or on the order of merging. This crate is
 //! deterministic: it reads no clock, no randomness, no environment, no file, no socket.
 
+mod attributes;
 mod canonical;
 mod dense;
 mod export;

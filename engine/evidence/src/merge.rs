@@ -1,6 +1,6 @@
 //! Many Evidences → one that is what their requests together would have made.
 
-use resus_model::{Evidence, Fingerprint, Quality, Role, Window};
+use resus_model::{Evidence, Fingerprint, PlaceKey, Quality, Role, Window};
 
 use crate::canonical::{Limits, Parts, canonicalise};
 
@@ -45,6 +45,7 @@ pub fn merge(list: &[&Evidence], limits: Limits) -> Result<Evidence, MergeError>
         shapes: Vec::new(),
         classes: Vec::new(),
         marginals: Vec::new(),
+        places: Vec::new(),
         operation_stats: Vec::new(),
         edges: Vec::new(),
         productions: Vec::new(),
@@ -99,6 +100,7 @@ fn append<'a>(parts: &mut Parts<'a>, evidence: &'a Evidence) {
         shapes,
         classes,
         marginals,
+        places,
         operation_stats,
         edges,
         productions,
@@ -144,6 +146,11 @@ fn append<'a>(parts: &mut Parts<'a>, evidence: &'a Evidence) {
         m.key.namespace += n;
         m.key.value += n;
         m
+    }));
+    parts.places.extend(places.iter().cloned().map(|mut place| {
+        let PlaceKey { service, namespace, instance, version, host } = &mut place.key;
+        [service, namespace, instance, version, host].into_iter().for_each(|name| *name += n);
+        place
     }));
     parts.operation_stats.extend(operation_stats.iter().cloned().map(|mut stats| {
         stats.entry = stats.entry.map(|e| e + o);

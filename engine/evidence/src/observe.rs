@@ -88,9 +88,18 @@ fn join<'a>(mut into: Parts<'a>, from: Parts<'a>) -> Parts<'a> {
         marginal.key.class += classes;
         marginal
     }));
+    into.places.extend(from.places);
     into.operation_stats.extend(from.operation_stats);
     into.edges.extend(from.edges);
     into.productions.extend(from.productions);
     into.peers.extend(from.peers);
+    into.attributes.extend(from.attributes.into_iter().map(|mut value| {
+        value.class += classes;
+        value
+    }));
+    into.attribute_rows.extend(from.attribute_rows.into_iter().map(|mut row| {
+        row.class += classes;
+        row
+    }));
     into
 }

@@ -1,11 +1,11 @@
 //! Counts paths, fast: everything by number, into rows that grow as they are needed.
 
 use hashbrown::HashMap;
-use resus_model::{MarginalKind, Name, Outcome, Second, Tally, TraceId};
+use resus_model::{Kind, MarginalKind, Name, Outcome, Second, Tally, TraceId};
 use resus_paths::{Node, Path, Resource};
 use rustc_hash::FxBuildHasher;
 
-use crate::canonical::{EXEMPLAR_SPANS, EXEMPLARS};
+use crate::canonical::{ATTRIBUTE_ROWS, EXEMPLAR_SPANS, EXEMPLARS};
 use crate::dense::Dense;
 use crate::production::Productions;
 use crate::recipe::{Recipe, Recipes, Step};
@@ -47,6 +47,16 @@ pub(crate) struct ClassCounts {
     pub(crate) durations: Dense,
     pub(crate) seconds: Vec<Second>,
     pub(crate) exemplars: Vec<RawExemplar>,
+    /// The requests of smallest hash that carry attributes, ascending by hash.
+    pub(crate) attribute_rows: Vec<RawAttributeRow>,
+}
+
+/// A request and its set of attributes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RawAttributeRow {
+    pub(crate) hash: u64,
+    pub(crate) trace_id: TraceId,
+    pub(crate) set: Name,
 }
 
 #[derive(Debug, Clone)]
@@ -108,6 +118,15 @@ pub(crate) struct RawMarginal {
     pub(crate) value: Name,
 }
 
+/// What a service did in a place.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PlaceCounts {
+    pub(crate) spans: u64,
+    pub(crate) began: u64,
+    pub(crate) self_time_sum: u64,
+    pub(crate) self_times: Dense,
+}
+
 /// A service in a place, by class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct RawPlace {
@@ -127,8 +146,11 @@ pub(crate) struct WindowCounts {
     pub(crate) peers: FastMap<(u32, u32, Name), PeerCounts>,
     /// Services that ran in one place alone, by request.
     pub(crate) places: FastMap<RawPlace, MarginalCounts>,
+    pub(crate) place_rows: Vec<PlaceCounts>,
     /// The others.
     pub(crate) marginals: FastMap<RawMarginal, MarginalCounts>,
+    /// By class and set of attributes.
+    pub(crate) attributes: FastMap<(u32, Name), MarginalCounts>,
 }
 
 /// Counts paths into windows.
@@ -148,6 +170,7 @@ pub(crate) struct Observer {
     pair_index: FastMap<(u32, u32), u32>,
     /// (entry, operation) of each row of operation counts.
     pub(crate) pairs: Vec<(u32, u32)>,
+    pub(crate) places: Places,
     pub(crate) windows: Vec<WindowCounts>,
     buffers: Buffers,
 }
@@ -182,6 +205,7 @@ impl Observer {
             edges: Vec::new(),
             pair_index: FastMap::default(),
             pairs: Vec::new(),
+            places: Places::default(),
             windows: (0..windows).map(|_| WindowCounts::default()).collect(),
             buffers: Buffers::default(),
         }
@@ -189,8 +213,9 @@ impl Observer {
 
     /// How many rows its tables have, over all windows.
     pub(crate) fn rows(&self) -> usize {
-        let Self { classes, edges, pairs, production_rows, shapes, .. } = self;
-        classes.len() + edges.len() + pairs.len() + production_rows.len() + shapes.len()
+        let Self { classes, edges, pairs, production_rows, shapes, places, .. } = self;
+        let tables = [classes.len(), edges.len(), pairs.len(), production_rows.len()];
+        tables.iter().sum::<usize>() + shapes.len() + places.keys.len()
     }
 
     /// Counts a path into a window.
@@ -199,8 +224,8 @@ impl Observer {
     }
 
     /// Takes back a path that was counted into a window. Rows that then count nothing stay, and are
-    /// left out by whoever reads them. If the path was an exemplar, its place stays empty: the one
-    /// that would have been kept in its stead is not known any more.
+    /// left out by whoever reads them. If the path was an exemplar, or its attributes a sample, its place
+    /// stays empty: the one that would have been kept in its stead is not known any more.
     pub(crate) fn retract(&mut self, path: &Path<'_>, window: usize) {
         self.apply::<false>(path, window);
     }
@@ -222,28 +247,61 @@ impl Observer {
         } else {
             counts.exemplars.retain(|e| e.trace_id != path.trace_id);
         }
+        self.count_attributes::<ADD>(path, class, length, window);
         self.count_marginals::<ADD>(path, class, length, window);
     }
 
-    /// Counts operations, edges, productions and peers; returns the number of the path's shape.
+    /// Counts the attributes of the entry span; of a request without any, nothing.
+    fn count_attributes<const ADD: bool>(
+        &mut self,
+        path: &Path<'_>,
+        class: u32,
+        length: Option<u64>,
+        window: usize,
+    ) {
+        let set = path.entry_node().map_or(Name::NONE, |entry| path.mark(entry).attributes);
+        if set.is_none() {
+            return;
+        }
+        let counts = &mut self.windows[window];
+        counts.attributes.entry((class, set)).or_default().shift::<ADD>(path.weight, length);
+        let rows = &mut counts.classes.entry(class).or_default().attribute_rows;
+        let row = RawAttributeRow { hash: path.trace_id.mix(), trace_id: path.trace_id, set };
+        if ADD {
+            let at = rows.partition_point(|kept| *kept < row);
+            if at < ATTRIBUTE_ROWS {
+                rows.truncate(ATTRIBUTE_ROWS - 1);
+                rows.insert(at, row);
+            }
+        } else {
+            rows.retain(|kept| kept.trace_id != path.trace_id);
+        }
+    }
+
+    /// Counts operations, places, edges, productions and peers; returns the number of the path's shape.
     fn count_spans<const ADD: bool>(&mut self, path: &Path<'_>, entry: u32, window: usize) -> u32 {
         let nodes = path.nodes;
         let recipe = self.recipes.find(entry, nodes).unwrap_or_else(|| {
             let recipe = self.work_out(nodes, entry);
             self.recipes.keep(recipe)
         });
-        let recipe = self.recipes.get(recipe);
-        let counts = &mut self.windows[window];
+        let Self { recipes, windows, places, .. } = self;
+        let recipe = recipes.get(recipe);
+        let counts = &mut windows[window];
         let mut any_failed = false;
         for (i, (node, step)) in nodes.iter().zip(&recipe.steps).enumerate() {
             any_failed |= node.failed;
             shift::<ADD>(at(&mut counts.productions, step.production), 1);
             count_operation::<ADD>(at(&mut counts.operations, step.pair), node, path);
+            let place = places.row(node, path);
+            count_place::<ADD>(at(&mut counts.place_rows, place), nodes, i);
             if step.edge != NOBODY {
                 count_edge::<ADD>(at(&mut counts.edges, step.edge), node);
             }
             let peer = path.mark(node).peer;
-            if !peer.is_none() && node.subtree_end as usize == i + 1 {
+            // A callee names itself by the same attributes.
+            let calls = !matches!(node.kind, Kind::Server | Kind::Consumer);
+            if !peer.is_none() && calls && node.subtree_end as usize == i + 1 {
                 let key = (entry, node.operation.number(), peer);
                 let counts = counts.peers.entry(key).or_default();
                 shift::<ADD>(&mut counts.calls, 1);
@@ -490,6 +548,27 @@ fn count_operation<const ADD: bool>(counts: &mut OperationCounts, node: &Node, p
     shift::<ADD>(&mut counts.links, u64::from(path.mark(node).links));
 }
 
+fn count_place<const ADD: bool>(counts: &mut PlaceCounts, nodes: &[Node], i: usize) {
+    let node = &nodes[i];
+    shift::<ADD>(&mut counts.spans, 1);
+    shift::<ADD>(&mut counts.self_time_sum, node.self_time_ns);
+    counts.self_times.shift::<ADD>(node.self_time_ns);
+    if node.failed && (node.origin || !any_child_failed(nodes, i)) {
+        shift::<ADD>(&mut counts.began, 1);
+    }
+}
+
+fn any_child_failed(nodes: &[Node], i: usize) -> bool {
+    let (mut child, end) = (i + 1, nodes[i].subtree_end as usize);
+    while child < end {
+        if nodes[child].failed {
+            return true;
+        }
+        child = nodes[child].subtree_end as usize;
+    }
+    false
+}
+
 fn count_edge<const ADD: bool>(counts: &mut EdgeCounts, node: &Node) {
     shift::<ADD>(&mut counts.calls, 1);
     shift::<ADD>(&mut counts.failed, u64::from(node.failed));
@@ -543,6 +622,30 @@ fn at<T: Default>(rows: &mut Vec<T>, i: u32) -> &mut T {
 
 fn count_of<T>(rows: &[T]) -> u32 {
     u32::try_from(rows.len()).expect("fewer than 2^32 rows fit in memory")
+}
+
+/// Numbers services in places.
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    /// By operation and resource: two numbers that a span has at hand.
+    by_operation: FastMap<(u32, u32), u32>,
+    by_key: FastMap<(Name, Name, u32), u32>,
+    /// Service, namespace and resource of each.
+    pub(crate) keys: Vec<(Name, Name, u32)>,
+}
+
+impl Places {
+    fn row(&mut self, node: &Node, path: &Path<'_>) -> u32 {
+        let Self { by_operation, by_key, keys } = self;
+        *by_operation.entry((node.operation.number(), node.resource)).or_insert_with(|| {
+            let name = path.vocabulary.operation(node.operation);
+            let key = (name.service, name.namespace, node.resource);
+            *by_key.entry(key).or_insert_with(|| {
+                keys.push(key);
+                count_of(keys) - 1
+            })
+        })
+    }
 }
 
 /// Numbers sets of operations.

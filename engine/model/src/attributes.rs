@@ -150,6 +150,29 @@ pub fn http_code(text: &str) -> Option<u16> {
     text.trim().parse().ok().filter(|n| (100..600).contains(n))
 }
 
+/// Attributes of entry spans that are counted by value, ascending: a tenant, a role, a route, a
+/// variant can decide whether a request fails.
+///
+/// A short list of keys with few values. Left out on purpose: whoever has a value of its own for
+/// nearly every request (`user.id`, `session.id`, `url.full`, `client.address`), since such a value
+/// names no group of requests, costs a row each, and is often personal data. A change of the list
+/// changes [`crate::Rules::fingerprint`]: what was counted under another list does not merge.
+pub const ENTRY_ATTRIBUTES: [&str; 9] = [
+    "customer.id",
+    "enduser.role",
+    "feature_flag.result.variant",
+    "graphql.operation.name",
+    "http.route",
+    "organization.id",
+    "tenant",
+    "tenant.id",
+    "tenant_id",
+];
+
+/// Bytes up to which the value of an entry attribute is kept; a longer one is as if it were not
+/// there. What names a group of requests is short.
+pub const ENTRY_ATTRIBUTE_BYTES: usize = 64;
+
 #[cfg(test)]
 mod tests {
     use super::*;

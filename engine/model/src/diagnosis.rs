@@ -290,6 +290,13 @@ pub enum WhyNoVerdict {
         /// The cut, in thousandths.
         cut_thousandths: u32,
     },
+    /// Requests are slow or take new paths, but no component differs enough from healthy windows.
+    NothingStandsOut {
+        /// Strength of the strongest evidence, in thousandths of what a healthy window shows at most.
+        strongest_thousandths: u32,
+        /// What it takes.
+        threshold_thousandths: u32,
+    },
     /// The requests carry no status, and there is no baseline to tell slow from normal.
     NoBaseline,
     /// The memory guard dropped what this level needs.

@@ -32,6 +32,8 @@ pub struct Evidence {
     pub classes: Vec<PathClass>,
     /// Which instance, version or host took part in the paths of a class.
     pub marginals: Vec<Marginal>,
+    /// What each service did in each place where it ran, over all requests.
+    pub places: Vec<Place>,
     /// Per entry operation: what each operation did in its requests.
     pub operation_stats: Vec<OperationStats>,
     /// Per entry operation: who called whom.
@@ -334,6 +336,37 @@ pub struct Marginal {
     pub durations: Histogram,
 }
 
+/// A service where it ran: on which instance, in which version, on which host, together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PlaceKey {
+    /// `service.name` (index into names).
+    pub service: u32,
+    /// `service.namespace` (index into names).
+    pub namespace: u32,
+    /// `service.instance.id` or what stands for it; the empty text where there is none.
+    pub instance: u32,
+    /// `service.version`; the empty text where there is none.
+    pub version: u32,
+    /// `host.name` or node; the empty text where there is none.
+    pub host: u32,
+}
+
+/// What a service did in one place. Places of one service share its load, so they can be held
+/// against each other within one window, span by span.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Which service, where.
+    pub key: PlaceKey,
+    /// Its spans.
+    pub spans: u64,
+    /// Spans that failed while none of their children did, whether or not their parent failed too.
+    pub began: u64,
+    /// Sum of self-times, nanoseconds.
+    pub self_time_sum: u64,
+    /// Self-times, nanoseconds.
+    pub self_times: Histogram,
+}
+
 /// What one operation did in the requests of one entry operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OperationStats {
@@ -445,8 +478,10 @@ pub struct Peer {
     pub durations: Histogram,
 }
 
-/// Requests of a class whose entry span carries an attribute value.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// Requests of a class whose entry span carries an attribute value: those of
+/// [`crate::attributes::ENTRY_ATTRIBUTES`], exactly, unless an attribute has more values than there
+/// is room for. Then all of them are [`OVERFLOW_VALUE`].
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttributeValue {
     /// Index into [`Evidence::classes`].
     pub class: u32,
@@ -456,7 +491,12 @@ pub struct AttributeValue {
     pub value: u32,
     /// How many requests.
     pub tally: Tally,
+    /// Durations of their entry spans, nanoseconds.
+    pub durations: Histogram,
 }
+
+/// Stands for every value of an attribute that has too many to tell apart.
+pub const OVERFLOW_VALUE: &str = "__overflow__";
 
 /// The attributes of one request's entry span.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -24,9 +24,9 @@ pub use diagnosis::{
 };
 pub use evidence::{
     AttributeRow, AttributeValue, ClassKey, Edge, EdgeKey, EntryOperation, Evidence, Exactness,
-    Exemplar, ExemplarSpan, Marginal, MarginalKey, MarginalKind, NameTable, OperationKey,
-    OperationStats, Outcome, PathClass, Peer, PeerKey, Production, ProductionKey, Role, Second,
-    Shape, ShapeNode, Tally,
+    Exemplar, ExemplarSpan, Marginal, MarginalKey, MarginalKind, NameTable, OVERFLOW_VALUE,
+    OperationKey, OperationStats, Outcome, PathClass, Peer, PeerKey, Place, PlaceKey, Production,
+    ProductionKey, Role, Second, Shape, ShapeNode, Tally,
 };
 pub use finding::{EvidenceKind, Finding, Obstacle, ObstacleKind, Sample};
 pub use histogram::{Bucket, Histogram};

@@ -28,7 +28,8 @@ impl Rules {
     pub const STANDARD: Self =
         Self { client_errors: ClientErrors::Pass, template_operations: true };
 
-    /// The fingerprint of these rules.
+    /// The fingerprint of these rules. The number in it grows with every change of what is told
+    /// apart by fixed lists, [`crate::attributes::ENTRY_ATTRIBUTES`] among them.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         let Self { client_errors, template_operations } = self;
@@ -37,7 +38,7 @@ impl Rules {
             ClientErrors::Fail => "fail",
         };
         let templated = if *template_operations { "templated" } else { "verbatim" };
-        Fingerprint(format!("resus-rules-1 http-4xx={client_errors} operations={templated}"))
+        Fingerprint(format!("resus-rules-2 http-4xx={client_errors} operations={templated}"))
     }
 }
 
@@ -62,5 +63,26 @@ impl Fingerprint {
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attributes::{ENTRY_ATTRIBUTE_BYTES, ENTRY_ATTRIBUTES};
+
+    #[test]
+    fn the_number_in_the_fingerprint_belongs_to_one_list_of_attributes() {
+        assert!(ENTRY_ATTRIBUTES.is_sorted());
+        let known = "customer.id enduser.role feature_flag.result.variant graphql.operation.name \
+                     http.route organization.id tenant tenant.id tenant_id";
+        let why = "another list needs another number in the fingerprint";
+        assert_eq!(
+            (ENTRY_ATTRIBUTES.join(" ").as_str(), ENTRY_ATTRIBUTE_BYTES),
+            (known, 64),
+            "{why}"
+        );
+        let text = Rules::STANDARD.fingerprint();
+        assert_eq!(text.as_str(), "resus-rules-2 http-4xx=pass operations=templated");
     }
 }

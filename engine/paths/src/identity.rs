@@ -59,6 +59,9 @@ pub struct Mark {
     pub error_type: Name,
     /// Callee as the caller names it.
     pub peer: Name,
+    /// The set of attributes of a span that may be an entry span, of those that are counted by value:
+    /// see [`Vocabulary::attributes`].
+    pub attributes: Name,
     /// OTLP span flags.
     pub flags: u32,
     /// Links to other traces.

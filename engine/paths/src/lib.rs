@@ -9,6 +9,7 @@
 //! its earliest span, duplicates collapse, timestamps are kept as they are. All of it is counted.
 
 mod assembler;
+mod attributes;
 mod gather;
 mod identity;
 mod outcome;

@@ -57,7 +57,7 @@ impl Record {
         )
     }
 
-    fn texts(&self, vocabulary: &Vocabulary) -> [Name; 9] {
+    fn texts(&self, vocabulary: &Vocabulary) -> [Name; 10] {
         let operation = vocabulary.operation(self.operation);
         let resource = vocabulary.resources[self.resource as usize];
         let mark = vocabulary.marks[self.mark as usize];
@@ -71,6 +71,7 @@ impl Record {
             mark.threshold,
             mark.error_type,
             mark.peer,
+            mark.attributes,
         ]
     }
 }

@@ -1,7 +1,7 @@
 //! From the numbers of a batch to those of the vocabulary, and from its rows to records.
 
 use hashbrown::HashMap;
-use resus_model::{Name, Rules, SpanBatch};
+use resus_model::{Kind, Name, Rules, SpanBatch};
 use rustc_hash::FxBuildHasher;
 
 use crate::identity::{Mark, OperationId, Resource, Vocabulary};
@@ -18,8 +18,8 @@ pub(crate) struct Translate {
     operations: FastMap<[Name; 3], OperationId>,
     /// By instance, version and host.
     resources: FastMap<[Name; 3], u32>,
-    /// By trace state, error type, peer, flags and links.
-    marks: FastMap<([Name; 3], u32, u32), u32>,
+    /// By trace state, error type, peer; set of attributes (a name of the vocabulary); flags, links.
+    marks: FastMap<([Name; 4], u32, u32), u32>,
     /// Links to other traces, by row; empty when there are none at all.
     links: Vec<u32>,
 }
@@ -98,19 +98,30 @@ impl Translate {
         let Self { names, marks, links, .. } = self;
         let links = links.get(row).copied().unwrap_or(0);
         let flags = batch.flags[row];
-        let local = [batch.trace_state[row], batch.error_type[row], batch.peer[row]];
+        let attributes = if batch.attribute_ends.is_empty() || !may_be_entry(batch, row) {
+            Name::NONE
+        } else {
+            vocabulary.intern_attributes(batch.attributes_of(row))
+        };
+        let local = [batch.trace_state[row], batch.error_type[row], batch.peer[row], attributes];
         *marks.entry((local, flags, links)).or_insert_with(|| {
-            let [state, error_type, peer] = local;
+            let [state, error_type, peer, _] = local;
             let mark = Mark {
                 threshold: vocabulary.intern_threshold(batch.names.text(state)),
                 error_type: translated(names, batch, error_type, vocabulary),
                 peer: translated(names, batch, peer, vocabulary),
+                attributes,
                 flags,
                 links,
             };
             vocabulary.intern_mark(mark)
         })
     }
+}
+
+/// Whether a span may be the entry span of its request.
+fn may_be_entry(batch: &SpanBatch, row: usize) -> bool {
+    batch.parent_span_id[row].is_none() || matches!(batch.kind[row], Kind::Server | Kind::Consumer)
 }
 
 /// Empties a table. One that a huge batch has left is given up: emptying it takes as long as it is large.

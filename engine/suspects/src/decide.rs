@@ -22,6 +22,25 @@ pub(crate) struct Decision {
     pub suspects: Vec<(Candidate, Option<usize>)>,
     /// The others, most suspect first.
     pub considered: Vec<Candidate>,
+    /// True where the strength of evidence has decided, not presence alone.
+    pub decided: bool,
+}
+
+impl Decision {
+    /// Makes all suspects mere candidates.
+    pub(crate) fn dismiss(&mut self, config: &Config) {
+        let dismissed = self.suspects.drain(..).map(|(candidate, _)| Candidate {
+            rejected: "goes with slow requests, but neither its times nor its calls differ from \
+                       healthy windows"
+                .to_owned(),
+            probability: 0.0,
+            ..candidate
+        });
+        let mut all: Vec<Candidate> = dismissed.collect();
+        all.append(&mut self.considered);
+        all.truncate(config.max_considered);
+        self.considered = all;
+    }
 }
 
 /// Ranks components by their cases. Where no case is strong enough, those stay suspects that presence
@@ -66,7 +85,7 @@ pub(crate) fn decide(
     if !decided {
         let (suspects, considered) = all.into_iter().partition(|(c, _)| c.rejected.is_empty());
         let suspects: Vec<_> = if by_presence { suspects } else { Vec::new() };
-        return finish(suspects, considered, config);
+        return finish(suspects, considered, false, config);
     }
     let mut order: Vec<usize> = (0..all.len()).collect();
     order.sort_by(|&a, &b| {
@@ -99,7 +118,7 @@ pub(crate) fn decide(
             considered.push((candidate, column));
         }
     }
-    finish(suspects, considered, config)
+    finish(suspects, considered, true, config)
 }
 
 fn weak(strength: f64) -> String {
@@ -115,11 +134,12 @@ fn weak(strength: f64) -> String {
 fn finish(
     suspects: Vec<(Candidate, Option<usize>)>,
     considered: Vec<(Candidate, Option<usize>)>,
+    decided: bool,
     config: &Config,
 ) -> Decision {
     let mut considered: Vec<Candidate> = considered.into_iter().map(|(c, _)| c).collect();
     considered.truncate(config.max_considered);
-    Decision { suspects, considered }
+    Decision { suspects, considered, decided }
 }
 
 /// The place of a component among the candidates; it is put there if it is new.

@@ -17,6 +17,11 @@ fn student(z: f64, freedom: f64) -> f64 {
     t.sf(z)
 }
 
+/// One-sided p-value of a standard normal deviate.
+pub(crate) fn normal(z: f64) -> f64 {
+    Normal::standard().sf(z)
+}
+
 /// Writes down what deviates.
 pub(crate) fn of_deviation(aligned: &Aligned<'_>, deviation: &Deviation) -> Finding {
     let Deviation { item, contrast, z, strength, .. } = *deviation;
@@ -65,7 +70,6 @@ pub(crate) fn of_blame(
     };
     let (now, baseline) = (sample(f.failed, f.all), sample(f.baseline_failed, f.baseline_all));
     let z = (2.0 * blame.nats).sqrt();
-    let normal = Normal::standard();
     let at =
         blame.operation.map_or_else(|| component.to_owned(), |o| aligned.operation(o).to_string());
     let subject = match blame.how {
@@ -85,7 +89,7 @@ pub(crate) fn of_blame(
         error: (now.variance / real(f.all).max(1.0)).sqrt(),
         interval: newcombe(&now, &baseline),
         z,
-        p_value: normal.sf(z),
+        p_value: normal(z),
         freedom: f64::INFINITY,
         strength,
         times: None,

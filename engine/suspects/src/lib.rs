@@ -42,6 +42,7 @@ mod exemplar;
 mod finding;
 mod fuse;
 mod notes;
+mod obstacle;
 mod signature;
 
 mod config;
@@ -54,8 +55,8 @@ mod tests;
 use std::borrow::Borrow;
 
 use resus_model::{
-    Diagnosis, EntryFinding, EntryState, Evidence, Exactness, FailureKind, Level, MarginalKind,
-    Outcome, Suspect, Verdict, WhyNoVerdict,
+    Component, Diagnosis, EntryFinding, EntryState, Evidence, Exactness, FailureKind, Level,
+    MarginalKind, Outcome, Suspect, Verdict, WhyNoVerdict,
 };
 
 pub use cluster::{Linkage, UnknownLinkage};
@@ -235,11 +236,31 @@ fn localise(
         }
         Level::Instance | Level::Version | Level::Host => Vec::new(),
     };
-    let decision = decide::decide(aligned, &columns, &counted.total, judged, &cases, config);
+    let mut decision = decide::decide(aligned, &columns, &counted.total, judged, &cases, config);
+    // One request in a hundred is slow by definition, and presence finds somebody who goes with them.
+    // Where times and calls of all components were measured and none stands out, that is nobody.
+    let mut why = why;
+    if kind == FailureKind::SlowOrUnseen && deviations.measured() && !decision.decided {
+        let strongest = cases.iter().map(|(_, case)| case.strength).fold(0.0, f64::max);
+        decision.dismiss(config);
+        why.push(nothing_stands_out(strongest));
+    }
     diagnosis.considered = decision.considered;
     diagnosis.verdict = if !decision.suspects.is_empty() {
         let signature = signature::signature(aligned, &counted, detected);
         let exemplars = exemplar::Exemplars::new(aligned, &counted, detected);
+        let named: Vec<Component> =
+            decision.suspects.iter().map(|(c, _)| c.component.clone()).collect();
+        if let Some(calls) = &deviations.calls {
+            diagnosis.obstacles = obstacle::find(&obstacle::Scene {
+                aligned,
+                counted: &counted,
+                detected,
+                calls,
+                suspects: &named,
+                config,
+            });
+        }
         let proven = decision.suspects.into_iter().map(|(candidate, column)| {
             let column = column.map(|at| &columns[at]);
             let (failing, nearest_passing) = column.map(|c| exemplars.of(c)).unwrap_or_default();
@@ -249,6 +270,14 @@ fn localise(
     } else {
         Verdict::NoVerdict(why)
     };
+}
+
+fn nothing_stands_out(strongest: f64) -> WhyNoVerdict {
+    let thousandths = |x: f64| format!("{:.0}", x * 1000.0).parse().unwrap_or(u32::MAX);
+    WhyNoVerdict::NothingStandsOut {
+        strongest_thousandths: thousandths(strongest),
+        threshold_thousandths: thousandths(fuse::THRESHOLD),
+    }
 }
 
 /// Nothing deviates: healthy, if there was enough to see it.

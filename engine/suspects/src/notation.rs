@@ -97,6 +97,7 @@ pub(crate) fn evidence(text: &str) -> Evidence {
         peers: Vec::new(),
         attributes: Vec::new(),
         attribute_rows: Vec::new(),
+        places: Vec::new(),
         quality: Quality::default(),
     }
 }

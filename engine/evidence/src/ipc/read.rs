@@ -5,8 +5,8 @@ use std::mem::take;
 use resus_model::{
     AttributeRow, AttributeValue, ClassKey, Edge, EdgeKey, Evidence, Exactness, Exemplar,
     ExemplarSpan, Fingerprint, Kind, Marginal, MarginalKey, MarginalKind, OperationKey,
-    OperationStats, Outcome, PathClass, Peer, PeerKey, Production, ProductionKey, Quality, Second,
-    Shape, ShapeNode, SkipReason, Window,
+    OperationStats, Outcome, PathClass, Peer, PeerKey, Place, PlaceKey, Production, ProductionKey,
+    Quality, Second, Shape, ShapeNode, SkipReason, Window,
 };
 
 use super::FromIpcError;
@@ -55,6 +55,7 @@ pub(super) fn evidence(row: &Table) -> Result<Evidence, FromIpcError> {
         shapes,
         classes,
         marginals: row.list("marginals", |t| marginals(t, to))?,
+        places: row.list("places", |t| places(t, to))?,
         operation_stats: row.list("operation_stats", |t| operation_stats(t, to))?,
         edges: row.list("edges", |t| edges(t, to))?,
         productions: row.list("productions", |t| productions(t, to))?,
@@ -248,6 +249,32 @@ fn marginals(t: &Table, to: Targets) -> Rows<Marginal> {
     Ok((0..t.len()).map(marginal).collect())
 }
 
+fn places(t: &Table, to: Targets) -> Rows<Place> {
+    let service = t.indexes("service", to.names)?;
+    let namespace = t.indexes("namespace", to.names)?;
+    let instance = t.indexes("instance", to.names)?;
+    let version = t.indexes("version", to.names)?;
+    let host = t.indexes("host", to.names)?;
+    let spans = t.counts("spans")?;
+    let began = t.counts("began")?;
+    let self_time_sum = t.counts("self_time_sum")?;
+    let mut self_times = t.histograms("self_times")?;
+    let place = |i: usize| Place {
+        key: PlaceKey {
+            service: service[i],
+            namespace: namespace[i],
+            instance: instance[i],
+            version: version[i],
+            host: host[i],
+        },
+        spans: spans[i],
+        began: began[i],
+        self_time_sum: self_time_sum[i],
+        self_times: take(&mut self_times[i]),
+    };
+    Ok((0..t.len()).map(place).collect())
+}
+
 fn operation_stats(t: &Table, to: Targets) -> Rows<OperationStats> {
     let entry = t.optional_indexes("entry", to.operations)?;
     let operation = t.indexes("operation", to.operations)?;
@@ -348,11 +375,13 @@ fn attributes(t: &Table, to: Targets) -> Rows<AttributeValue> {
     let attribute = t.indexes("attribute", to.names)?;
     let value = t.indexes("value", to.names)?;
     let tally = t.tallies()?;
+    let mut durations = t.histograms("durations")?;
     let row = |i: usize| AttributeValue {
         class: class[i],
         attribute: attribute[i],
         value: value[i],
         tally: tally[i],
+        durations: take(&mut durations[i]),
     };
     Ok((0..t.len()).map(row).collect())
 }

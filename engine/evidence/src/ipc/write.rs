@@ -6,7 +6,8 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::Schema;
 use resus_model::{
     AttributeRow, AttributeValue, Edge, Evidence, Exemplar, ExemplarSpan, Marginal, OperationKey,
-    OperationStats, PathClass, Peer, Production, Quality, Second, Shape, ShapeNode, SkipReason,
+    OperationStats, PathClass, Peer, Place, Production, Quality, Second, Shape, ShapeNode,
+    SkipReason,
 };
 
 use super::columns::{Columns, Made};
@@ -35,6 +36,7 @@ fn evidence(rows: &[&Evidence]) -> Made {
     t.lists("shapes", |e| &e.shapes, shapes)?;
     t.list("classes", |e| &e.classes, class)?;
     t.list("marginals", |e| &e.marginals, marginal)?;
+    t.list("places", |e| &e.places, place)?;
     t.list("operation_stats", |e| &e.operation_stats, operation_stats)?;
     t.list("edges", |e| &e.edges, edge)?;
     t.list("productions", |e| &e.productions, production)?;
@@ -151,6 +153,20 @@ fn operation_stats(rows: &[&OperationStats]) -> Made {
     t.finish()
 }
 
+fn place(rows: &[&Place]) -> Made {
+    let mut t = Columns::over(rows);
+    t.u32("service", |p| p.key.service);
+    t.u32("namespace", |p| p.key.namespace);
+    t.u32("instance", |p| p.key.instance);
+    t.u32("version", |p| p.key.version);
+    t.u32("host", |p| p.key.host);
+    t.u64("spans", |p| p.spans);
+    t.u64("began", |p| p.began);
+    t.u64("self_time_sum", |p| p.self_time_sum);
+    t.histogram("self_times", |p| &p.self_times)?;
+    t.finish()
+}
+
 fn edge(rows: &[&Edge]) -> Made {
     let mut t = Columns::over(rows);
     t.optional_u32("entry", |e| e.key.entry);
@@ -201,6 +217,7 @@ fn attribute(rows: &[&AttributeValue]) -> Made {
     t.u32("attribute", |a| a.attribute);
     t.u32("value", |a| a.value);
     t.tally(|a| a.tally)?;
+    t.histogram("durations", |a| &a.durations)?;
     t.finish()
 }
 

@@ -43,11 +43,12 @@ fn latest(states: Vec<Evidence>) -> Vec<Evidence> {
     by_window.into_values().filter(|e| e.paths() > 0).collect()
 }
 
-/// Without exemplars, of which a retraction may leave fewer.
+/// Without exemplars and samples of attributes, of which a retraction may leave fewer.
 fn without_exemplars(evidences: &[Evidence], limits: Limits) -> Vec<Evidence> {
     let strip = |evidence: &Evidence| {
         let mut stripped = evidence.clone();
         stripped.classes.iter_mut().for_each(|c| c.exemplars.clear());
+        stripped.attribute_rows.clear();
         // Merging drops the texts that only exemplars spoke of.
         let mut nothing =
             seen(&[], &Windows::panes(Window { from: 0, to: 0 }, 1), limits).remove(0);
@@ -58,7 +59,8 @@ fn without_exemplars(evidences: &[Evidence], limits: Limits) -> Vec<Evidence> {
 }
 
 fn count_of(evidence: &Evidence) -> usize {
-    evidence.classes.iter().map(|c| c.exemplars.len()).sum()
+    let exemplars: usize = evidence.classes.iter().map(|c| c.exemplars.len()).sum();
+    exemplars + evidence.attribute_rows.len()
 }
 
 proptest! {
@@ -186,6 +188,7 @@ fn at(trace: u128, id: u64, start: u64) -> TestSpan {
         error_events: 0,
         exception_events: 0,
         links: 0,
+        attributes: "",
     }
 }
 

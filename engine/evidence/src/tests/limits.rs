@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use resus_model::{Evidence, Exactness, Outcome, PathClass, SpanBatch, SpanRow, Tally};
+use resus_model::{
+    Evidence, Exactness, OVERFLOW_VALUE, Outcome, PathClass, SpanBatch, SpanRow, Tally, TraceId,
+};
 
 use super::spans::{Manner, all_time, seen, sets};
+use crate::attributes::ATTRIBUTE_VALUES;
 use crate::{Limits, merge, observe};
 
 type Texts = Vec<(String, String, String)>;
@@ -96,7 +99,7 @@ fn huge_traces_are_counted_and_their_shapes_are_cut() {
             let operation = batch.names.intern(if i % 2 == 0 { "even" } else { "odd" });
             let instance = batch.names.intern(&format!("pod {i}"));
             batch.push(&SpanRow {
-                trace_id: resus_model::TraceId::from_u128(7),
+                trace_id: TraceId::from_u128(7),
                 span_id: resus_model::SpanId::from_u64(i),
                 parent_span_id: resus_model::SpanId::from_u64(parent(i)),
                 service,
@@ -118,4 +121,58 @@ fn huge_traces_are_counted_and_their_shapes_are_cut() {
     assert_eq!((star.spans(), star.shapes[0].0.len()), (N, 3));
     let bytes = crate::to_ipc(&[chain.clone(), star.clone()]).expect("small");
     assert_eq!(crate::from_ipc(&bytes).expect("written a moment ago"), [chain, star]);
+}
+
+/// One request of each tenant of a range, each with a role.
+fn tenants(range: std::ops::Range<usize>) -> Evidence {
+    let mut batch = SpanBatch::new();
+    let [service, operation] = ["a", "b"].map(|text| batch.names.intern(text));
+    for t in range {
+        batch.push(&SpanRow {
+            trace_id: TraceId::from_u128(t as u128 + 1),
+            span_id: resus_model::SpanId::from_u64(1),
+            service,
+            operation,
+            start_unix_nano: 1,
+            duration_ns: 5,
+            ..SpanRow::new()
+        });
+        batch.push_attributes(&format!(r#"{{"tenant":"t{t}","enduser.role":"r{}"}}"#, t % 3));
+    }
+    let mut gather = resus_paths::Gather::new(resus_model::Rules::STANDARD);
+    gather.push(&batch);
+    let mut evidence = observe(&gather.seal(), &all_time(), Limits::STANDARD).remove(0);
+    evidence.quality = resus_model::Quality::default();
+    evidence
+}
+
+#[test]
+fn an_attribute_with_too_many_values_is_folded_whichever_way_it_is_merged() {
+    let merged = |list: &[&Evidence]| merge(list, Limits::STANDARD).expect("same rules");
+    let values = |evidence: &Evidence, attribute: &str| -> Vec<(String, u64)> {
+        let of = |a: &&resus_model::AttributeValue| evidence.names.text(a.attribute) == attribute;
+        let value = |v: u32| evidence.names.text(v).to_owned();
+        evidence.attributes.iter().filter(of).map(|a| (value(a.value), a.tally.n)).collect()
+    };
+    let most = ATTRIBUTE_VALUES;
+    assert_eq!(values(&tenants(0..most), "tenant").len(), most, "so many are told apart");
+    let whole = tenants(0..most + 40);
+    let all = u64::try_from(most + 40).expect("small");
+    assert_eq!(values(&whole, "tenant"), [(OVERFLOW_VALUE.to_owned(), all)]);
+    assert_eq!(values(&whole, "enduser.role").len(), 3, "the other one is told apart");
+    assert_eq!(whole.attribute_rows.len(), 16);
+
+    let [a, b, c] = [tenants(0..300), tenants(300..most + 1), tenants(most + 1..most + 40)];
+    let ab = merged(&[&a, &b]);
+    assert_eq!(values(&ab, "tenant").len(), 1, "these have too many, and it stays so");
+    for together in [
+        merged(&[&ab, &c]),
+        merged(&[&a, &merged(&[&c, &b])]),
+        merged(&[&merged(&[&c, &a]), &b]),
+        merged(&[&c, &b, &a]),
+    ] {
+        assert_eq!(together, whole);
+    }
+    let read = crate::from_ipc(&crate::to_ipc(std::slice::from_ref(&whole)).expect("small"));
+    assert_eq!(read.expect("written a moment ago"), [whole]);
 }

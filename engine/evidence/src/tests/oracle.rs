@@ -11,7 +11,7 @@ use resus_model::{
     TraceId,
 };
 
-use super::spans::{Manner, OPERATIONS, SECOND, TestSpan, seen, sets, two_windows};
+use super::spans::{ATTRIBUTES, Manner, OPERATIONS, SECOND, TestSpan, seen, sets, two_windows};
 use crate::Limits;
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -192,6 +192,7 @@ fn count_trace(view: &mut View, trace: &Trace<'_>, id: u128, start: u64) {
         view.add(&class, "duration", duration.into());
         view.value(&class, "duration", duration);
     }
+    count_attributes(view, trace, &class, weight, id);
     let mut places = BTreeSet::new();
     for span in &trace.spans {
         let (service, namespace, ..) = OPERATIONS[span.operation];
@@ -210,6 +211,23 @@ fn count_trace(view: &mut View, trace: &Trace<'_>, id: u128, start: u64) {
         }
     }
     all.for_each(|i| count_span(view, trace, i, &of));
+}
+
+fn count_attributes(view: &mut View, trace: &Trace<'_>, class: &str, weight: u64, id: u128) {
+    let Some(entry) = trace.entry().map(|e| trace.spans[e]) else { return };
+    let written = ATTRIBUTES.iter().find(|(json, _)| *json == entry.attributes);
+    let (_, pairs) = written.expect("every text is of the list");
+    for (attribute, value) in *pairs {
+        let key = format!("attribute {attribute}={value} of {class}");
+        view.add(&key, "n", 1);
+        view.add(&key, "weight", weight.into());
+        view.add(&key, "squared", u128::from(weight) * u128::from(weight));
+        view.value(&key, "duration", length(entry));
+    }
+    if !pairs.is_empty() {
+        let hash = TraceId::from_u128(id).mix();
+        view.add(&format!("row of {class}"), &format!("{hash:016x} {pairs:?}"), 1);
+    }
 }
 
 fn count_span(view: &mut View, trace: &Trace<'_>, i: usize, of: &str) {
@@ -231,6 +249,15 @@ fn count_span(view: &mut View, trace: &Trace<'_>, i: usize, of: &str) {
     }
     view.add(&key, "duration", length(span).into());
     view.value(&key, "duration", length(span));
+    view.add(&key, "self-time", trace.self_time(i).into());
+    view.value(&key, "self-time", trace.self_time(i));
+
+    let (service, namespace, ..) = OPERATIONS[span.operation];
+    let (instance, version, host) = (span.instance, span.version, span.host);
+    let key = format!("place {namespace}/{service} {instance:?} {version:?} {host:?}");
+    view.add(&key, "spans", 1);
+    let began = trace.failed[i] && !trace.children[i].iter().any(|&c| trace.failed[c]);
+    view.add(&key, "began", began.into());
     view.add(&key, "self-time", trace.self_time(i).into());
     view.value(&key, "self-time", trace.self_time(i));
 
@@ -265,7 +292,8 @@ fn count_span(view: &mut View, trace: &Trace<'_>, i: usize, of: &str) {
     }
     view.add(&format!("production {name} {children:?} of {of}"), "spans", 1);
 
-    if !span.peer.is_empty() && trace.children[i].is_empty() {
+    let calls = !matches!(span.kind, Kind::Server | Kind::Consumer);
+    if !span.peer.is_empty() && calls && trace.children[i].is_empty() {
         let key = format!("peer {} of {name} of {of}", span.peer);
         view.add(&key, "calls", 1);
         view.add(&key, "failed", failed);
@@ -357,6 +385,29 @@ fn told(evidence: &Evidence) -> View {
         let key = format!("marginal {kind} {namespace}/{service} {} of {class}", name(m.key.value));
         add_tally(&mut view, &key, "", m.tally);
         add_histogram(&mut view, &key, "duration", &m.durations);
+    }
+    for p in &evidence.places {
+        let name = |n| evidence.names.text(n);
+        let (service, namespace) = (name(p.key.service), name(p.key.namespace));
+        let [instance, version, host] = [p.key.instance, p.key.version, p.key.host].map(name);
+        let key = format!("place {namespace}/{service} {instance:?} {version:?} {host:?}");
+        view.add(&key, "spans", p.spans.into());
+        view.add(&key, "began", p.began.into());
+        view.add(&key, "self-time", p.self_time_sum.into());
+        add_histogram(&mut view, &key, "self-time", &p.self_times);
+    }
+    for a in &evidence.attributes {
+        let name = |n| evidence.names.text(n);
+        let (attribute, value) = (name(a.attribute), name(a.value));
+        let key = format!("attribute {attribute}={value} of {}", words.class(a.class));
+        add_tally(&mut view, &key, "", a.tally);
+        add_histogram(&mut view, &key, "duration", &a.durations);
+    }
+    for row in &evidence.attribute_rows {
+        let name = |n: &u32| evidence.names.text(*n);
+        let pairs: Vec<_> = row.values.iter().map(|(a, v)| (name(a), name(v))).collect();
+        let key = format!("row of {}", words.class(row.class));
+        view.add(&key, &format!("{:016x} {pairs:?}", row.hash), 1);
     }
     for s in &evidence.operation_stats {
         let key = format!("operation {} of {}", words.operation(s.operation), words.entry(s.entry));

@@ -45,7 +45,19 @@ pub(crate) struct TestSpan {
     pub(crate) error_events: u32,
     pub(crate) exception_events: u32,
     pub(crate) links: usize,
+    /// Its attributes in JSON.
+    pub(crate) attributes: &'static str,
 }
+
+/// Attributes as they are written and as they are counted.
+pub(crate) const ATTRIBUTES: [(&str, &[(&str, &str)]); 6] = [
+    ("", &[]),
+    ("{}", &[]),
+    (r#"{"tenant":"a"}"#, &[("tenant", "a")]),
+    (r#"{"x":[{}],"tenant":"b","http.route":"/i"}"#, &[("http.route", "/i"), ("tenant", "b")]),
+    (r#"{"http.route":"/i"}"#, &[("http.route", "/i")]),
+    (r#"{"http.route":"a","user.id":7}"#, &[("http.route", "a")]),
+];
 
 /// What may stand in a set of spans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,6 +153,7 @@ fn span(trace: u128, i: u64, a: [u8; 8], b: [u8; 8], start: u64, manner: Manner)
         error_events: u32::from(b[6] % 3),
         exception_events: u32::from(b[6] / 3 % 2),
         links: usize::from(b[7].is_multiple_of(8)),
+        attributes: ATTRIBUTES[usize::from(b[7] / 8) % ATTRIBUTES.len()].0,
     }
 }
 
@@ -178,6 +191,7 @@ pub(crate) fn batch(spans: &[TestSpan]) -> SpanBatch {
         let link = Link { row, trace_id, span_id: SpanId::from_u64(1) };
         batch.links.extend((0..span.links).map(|_| link));
         batch.push(&made);
+        batch.push_attributes(span.attributes);
     }
     batch
 }

@@ -116,11 +116,12 @@ impl Adopt {
             new.intern_resource(Resource { instance, version, host })
         });
         record.mark = *marks[record.mark as usize].get_or_insert_with(|| {
-            let Mark { threshold, error_type, peer, flags, links } =
+            let Mark { threshold, error_type, peer, attributes, flags, links } =
                 old.marks[record.mark as usize];
             let [threshold, error_type, peer] =
                 [threshold, error_type, peer].map(|name| new.intern(text(name)));
-            new.intern_mark(Mark { threshold, error_type, peer, flags, links })
+            let attributes = new.intern_attribute_set(text(attributes));
+            new.intern_mark(Mark { threshold, error_type, peer, attributes, flags, links })
         });
     }
 }

@@ -127,6 +127,7 @@ impl World {
             peers: Vec::new(),
             attributes: Vec::new(),
             attribute_rows: Vec::new(),
+            places: Vec::new(),
             quality: Quality::default(),
         }
     }

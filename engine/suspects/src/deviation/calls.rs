@@ -7,6 +7,7 @@ use resus_model::EntryOperation;
 use crate::align::{Aligned, View};
 
 /// Facts about operations that do not change from window to window.
+#[derive(Debug)]
 pub(crate) struct Calls {
     /// Operations that are entries, ascending.
     entries: Vec<u32>,

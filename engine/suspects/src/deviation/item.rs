@@ -17,6 +17,8 @@ pub(crate) enum Item {
     Children(u32, u32),
     /// Spans of an operation with a set of children that other healthy windows do not show.
     NewChildren(u32),
+    /// The same of all operations of a service together: a fault may hit each of many a little.
+    NewInService(u32),
     /// Spans of an operation with error events.
     ErrorEvents(u32),
     /// Spans of an operation that failed by themselves.
@@ -38,7 +40,9 @@ impl Item {
         match self {
             Self::SelfTime(_) => EvidenceKind::SelfTime,
             Self::Gap(..) | Self::GapsOut(_) => EvidenceKind::Gap,
-            Self::Children(..) | Self::NewChildren(_) => EvidenceKind::Structure,
+            Self::Children(..) | Self::NewChildren(_) | Self::NewInService(_) => {
+                EvidenceKind::Structure
+            }
             Self::ErrorEvents(_) => EvidenceKind::ErrorEvents,
             Self::Origins(_) | Self::Failing(_) => EvidenceKind::Origin,
         }
@@ -48,7 +52,7 @@ impl Item {
     pub(crate) const fn family(self) -> usize {
         match self {
             Self::SelfTime(_) | Self::Gap(..) | Self::GapsOut(_) => 0,
-            Self::Children(..) | Self::NewChildren(_) => 1,
+            Self::Children(..) | Self::NewChildren(_) | Self::NewInService(_) => 1,
             Self::ErrorEvents(_) => 2,
             Self::Origins(_) => 3,
             Self::Failing(_) => HELPERS,
@@ -96,6 +100,7 @@ impl Item {
                 format!("{} → {}", operation(parent), operation(child))
             }
             Self::GapsOut(service) => format!("{} → all its callees", aligned.service(service)),
+            Self::NewInService(service) => format!("{}, all operations", aligned.service(service)),
         }
     }
 }

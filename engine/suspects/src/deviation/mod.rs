@@ -56,6 +56,16 @@ pub(crate) struct Deviations {
     pub found: Vec<Deviation>,
     /// Healthy windows that were set aside for some item, by place.
     pub aside: Vec<bool>,
+    /// Who calls whom; `None` where nothing was measured.
+    pub calls: Option<Calls>,
+}
+
+impl Deviations {
+    /// True where anything could be measured: there is a healthy window, and spans are told apart by
+    /// what they call.
+    pub(crate) fn measured(&self) -> bool {
+        self.calls.as_ref().is_some_and(|calls| !calls.children.iter().all(Vec::is_empty))
+    }
 }
 
 /// Measures everything. Empty without a healthy window.
@@ -94,7 +104,7 @@ pub(crate) fn deviations(aligned: &Aligned<'_>) -> Deviations {
         }
     }
     found.sort_by(|a, b| b.strength.total_cmp(&a.strength).then(a.item.cmp(&b.item)));
-    Deviations { found, aside }
+    Deviations { found, aside, calls: Some(calls) }
 }
 
 fn table(aligned: &Aligned<'_>, calls: &Calls) -> Table {
@@ -139,7 +149,7 @@ fn typical(items: &[Item], wanders: &[Wander], floors: &[f64; FAMILIES]) -> [f64
 /// Who answers for an item.
 fn owner(item: Item, aligned: &Aligned<'_>, calls: &Calls) -> (u32, Option<u32>) {
     let operation = match item {
-        Item::GapsOut(service) => return (service, None),
+        Item::GapsOut(service) | Item::NewInService(service) => return (service, None),
         Item::SelfTime(o) | Item::ErrorEvents(o) | Item::NewChildren(o) => o,
         Item::Gap(_, callee) => callee,
         // Of a client operation, the call is the crossing: its callee was not reached.

@@ -51,19 +51,22 @@ pub(crate) fn collect_calls(view: &View<'_>, calls: &Calls, into: &mut Collected
 }
 
 /// Spans by operation, set of children and window: the window to be explained first.
-pub(crate) struct Sets {
+pub(crate) struct Sets<'a> {
     windows: usize,
+    service_of: &'a [u32],
     /// Per operation and set: spans in each window.
     counts: BTreeMap<(u32, Vec<u32>), Vec<u64>>,
     /// Per operation: spans in each window.
     totals: BTreeMap<u32, Vec<u64>>,
 }
 
-impl Sets {
+impl<'a> Sets<'a> {
     /// Counts the sets of all windows.
-    pub(crate) fn of(aligned: &Aligned<'_>) -> Self {
+    pub(crate) fn of(aligned: &'a Aligned<'_>) -> Self {
         let windows = aligned.baselines.len() + 1;
-        let mut sets = Self { windows, counts: BTreeMap::new(), totals: BTreeMap::new() };
+        let service_of = &aligned.service_of;
+        let mut sets =
+            Self { windows, service_of, counts: BTreeMap::new(), totals: BTreeMap::new() };
         for (w, view) in std::iter::once(&aligned.now).chain(&aligned.baselines).enumerate() {
             for production in &view.evidence.productions {
                 let (operation, set) = set_of(view, production);
@@ -95,6 +98,8 @@ impl Sets {
             let sums = Sums::of_count(n, if new { n } else { 0.0 });
             let entry = calls.entry(view, production.key.entry);
             into.push(((Item::NewChildren(operation), entry), sums));
+            let service = self.service_of[operation as usize];
+            into.push(((Item::NewInService(service), entry), sums));
         }
     }
 }
