@@ -16,6 +16,9 @@ const FINDINGS: usize = 8;
 /// Presence alone names the right one in about three of ten cases: all that its suspects share.
 const PRESENCE_ALONE: f64 = 0.3;
 
+/// Presence and a deviation that is not strong enough by itself name the right one more often than not.
+const TWO_WITNESSES: f64 = 0.6;
+
 /// Suspects and others, each with the place of its column.
 pub(crate) struct Decision {
     /// Most suspect first.
@@ -27,9 +30,17 @@ pub(crate) struct Decision {
 }
 
 impl Decision {
-    /// Makes all suspects mere candidates.
-    pub(crate) fn dismiss(&mut self, config: &Config) {
-        let dismissed = self.suspects.drain(..).map(|(candidate, _)| Candidate {
+    /// Makes suspects that are not among the `witnessed` mere candidates; the others share what two
+    /// witnesses are worth.
+    pub(crate) fn keep(&mut self, witnessed: &[Component], config: &Config) {
+        let (kept, dismissed): (Vec<_>, Vec<_>) =
+            self.suspects.drain(..).partition(|(c, _)| witnessed.contains(&c.component));
+        let sum: f64 = kept.iter().map(|(c, _)| c.score).sum();
+        self.suspects = kept;
+        for (candidate, _) in &mut self.suspects {
+            candidate.probability = TWO_WITNESSES * candidate.score / sum;
+        }
+        let dismissed = dismissed.into_iter().map(|(candidate, _)| Candidate {
             rejected: "goes with slow requests, but neither its times nor its calls differ from \
                        healthy windows"
                 .to_owned(),

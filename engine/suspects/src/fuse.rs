@@ -6,7 +6,7 @@
 //! them*. These two numbers are all that is fitted; `resus-bench accuracy` prints how they hold on
 //! generated faults that they were not fitted to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use resus_model::Level;
 
@@ -17,6 +17,10 @@ use crate::deviation::{Deviation, Deviations, Item};
 /// Strength from which a component is a suspect: so many times what healthy windows show at most,
 /// half of the time. At it, *none of them* is as likely as the component.
 pub(crate) const THRESHOLD: f64 = 2.5;
+
+/// Strength from which a deviation witnesses what presence says: beyond what healthy windows show at
+/// most, half of the time.
+pub(crate) const WITNESS: f64 = 1.25;
 
 /// How fast odds grow with strength.
 const SHARPNESS: f64 = 6.0;
@@ -45,6 +49,13 @@ pub(crate) fn cases<'a>(
     level: Level,
 ) -> BTreeMap<u32, Case<'a>> {
     let mut cases: BTreeMap<u32, Case<'a>> = BTreeMap::new();
+    let misleading = misleading(aligned, deviations);
+    let services_misled: BTreeSet<u32> = misleading
+        .values()
+        .flatten()
+        .map(|d| d.service)
+        .chain(blames.misled.iter().copied())
+        .collect();
     let service_of = |id: u32| match level {
         Level::Service => id,
         _ => aligned.service_of[id as usize],
@@ -58,7 +69,7 @@ pub(crate) fn cases<'a>(
         let case = cases.entry(id).or_default();
         // Failures of one who was misled, and complaints about them, are not its own.
         let misled = matches!(deviation.item, Item::Origins(_) | Item::ErrorEvents(_))
-            && blames.misled.contains(&service_of(id));
+            && services_misled.contains(&service_of(id));
         if !misled {
             case.strength = case.strength.max(deviation.strength);
         }
@@ -71,8 +82,51 @@ pub(crate) fn cases<'a>(
         case.blame = Some(blame);
         case.strength = case.strength.max(strength(most, blame.nats));
     }
+    if level == Level::Service {
+        for (service, callers) in misleading {
+            let case = cases.entry(service).or_default();
+            let strongest = callers.iter().map(|d| d.strength).fold(0.0, f64::max);
+            case.strength = case.strength.max(strongest);
+            case.deviations.extend(callers);
+        }
+    }
     weigh(&mut cases);
     cases
+}
+
+/// Services that do not fail themselves, while spans of each of their callers, two or more, fail by
+/// themselves: one wrong answer for all is likelier than so many faults at a time. With the failures
+/// of the callers, by service.
+fn misleading<'a>(
+    aligned: &Aligned<'_>,
+    deviations: &'a Deviations,
+) -> BTreeMap<u32, Vec<&'a Deviation>> {
+    let mut throwing: BTreeMap<u32, &'a Deviation> = BTreeMap::new();
+    for d in &deviations.found {
+        if matches!(d.item, Item::Origins(_)) && d.strength >= THRESHOLD {
+            throwing.entry(d.service).or_insert(d);
+        }
+    }
+    let Some(calls) = deviations.calls.as_ref().filter(|_| throwing.len() > 1) else {
+        return BTreeMap::new();
+    };
+    let service = |o: u32| aligned.service_of[o as usize];
+    let mut callers: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
+    for (parent, children) in (0..).zip(&calls.children) {
+        for &child in children {
+            if service(parent) != service(child) {
+                callers.entry(service(child)).or_default().insert(service(parent));
+            }
+        }
+    }
+    let all_throw = |callers: &BTreeSet<u32>| {
+        callers.len() > 1 && callers.iter().all(|c| throwing.contains_key(c))
+    };
+    callers
+        .into_iter()
+        .filter(|(callee, callers)| !throwing.contains_key(callee) && all_throw(callers))
+        .map(|(callee, callers)| (callee, callers.iter().map(|c| throwing[c]).collect()))
+        .collect()
 }
 
 /// Strength of blame, where the most blamed component has `most` nats.

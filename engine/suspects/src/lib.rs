@@ -238,12 +238,22 @@ fn localise(
     };
     let mut decision = decide::decide(aligned, &columns, &counted.total, judged, &cases, config);
     // One request in a hundred is slow by definition, and presence finds somebody who goes with them.
-    // Where times and calls of all components were measured and none stands out, that is nobody.
+    // Where times and calls of all components were measured, these have to witness it too.
     let mut why = why;
     if kind == FailureKind::SlowOrUnseen && deviations.measured() && !decision.decided {
-        let strongest = cases.iter().map(|(_, case)| case.strength).fold(0.0, f64::max);
-        decision.dismiss(config);
-        why.push(nothing_stands_out(strongest));
+        let witnessed: Vec<Component> = cases
+            .iter()
+            .filter(|(_, case)| case.strength >= fuse::WITNESS)
+            .map(|(id, _)| match config.level {
+                Level::Service => aligned.service(*id),
+                _ => aligned.operation(*id),
+            })
+            .collect();
+        decision.keep(&witnessed, config);
+        if decision.suspects.is_empty() {
+            let strongest = cases.iter().map(|(_, case)| case.strength).fold(0.0, f64::max);
+            why.push(nothing_stands_out(strongest));
+        }
     }
     diagnosis.considered = decision.considered;
     diagnosis.verdict = if !decision.suspects.is_empty() {

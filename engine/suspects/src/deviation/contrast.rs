@@ -7,7 +7,7 @@
 //! left out one at a time (DerSimonian and Laird 1986). A healthy window that stands out from all
 //! others for an item is not used for it: part of an incident was taken for health.
 
-use super::item::{FAMILIES, Item};
+use super::item::{Item, SORTS};
 use super::sums::{Sums, Table};
 
 /// Of fewer healthy observations nothing is compared.
@@ -205,14 +205,14 @@ fn outlier(item: Item, used: &[(usize, Difference)]) -> Option<usize> {
     most.filter(|(distance, _)| *distance > STANDS_OUT).map(|(_, w)| w)
 }
 
-/// Floors of the spread by family: the median over items of the kind, at least what is believed.
-pub(crate) fn floors(items: &[Item], wanders: &[Wander]) -> [f64; FAMILIES] {
-    let mut spreads: [Vec<f64>; FAMILIES] = Default::default();
-    let mut floors = [0.0_f64; FAMILIES];
+/// Floors of the spread by sort of item: the median over items of the sort, at least what is believed.
+pub(crate) fn floors(items: &[Item], wanders: &[Wander]) -> [f64; SORTS] {
+    let mut spreads: [Vec<f64>; SORTS] = Default::default();
+    let mut floors = [0.0_f64; SORTS];
     for (item, wander) in items.iter().zip(wanders) {
-        floors[item.family()] = item.least_spread();
+        floors[item.sort()] = item.least_spread();
         if let Some(between) = wander.between {
-            spreads[item.family()].push(between.sqrt());
+            spreads[item.sort()].push(between.sqrt());
         }
     }
     for (floor, spreads) in floors.iter_mut().zip(&mut spreads) {

@@ -34,7 +34,25 @@ pub(crate) const FAMILIES: usize = 5;
 /// The family that is not evidence.
 pub(crate) const HELPERS: usize = 4;
 
+/// Kinds of items, each with a spread of its own.
+pub(crate) const SORTS: usize = 9;
+
 impl Item {
+    /// The number of its sort, below [`SORTS`].
+    pub(crate) const fn sort(self) -> usize {
+        match self {
+            Self::SelfTime(_) => 0,
+            Self::Gap(..) => 1,
+            Self::GapsOut(_) => 2,
+            Self::Children(..) => 3,
+            Self::NewChildren(_) => 4,
+            Self::NewInService(_) => 5,
+            Self::ErrorEvents(_) => 6,
+            Self::Origins(_) => 7,
+            Self::Failing(_) => 8,
+        }
+    }
+
     /// The kind of evidence that it is.
     pub(crate) const fn kind(self) -> EvidenceKind {
         match self {

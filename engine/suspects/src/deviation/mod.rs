@@ -18,7 +18,7 @@ mod times;
 
 use contrast::{Contrast, Wander, floors, median, wander};
 use explain::Explainer;
-use item::{FAMILIES, HELPERS};
+use item::{FAMILIES, HELPERS, SORTS};
 use sums::{Collected, Table, settle};
 
 use crate::align::{Aligned, View};
@@ -95,7 +95,7 @@ pub(crate) fn deviations(aligned: &Aligned<'_>) -> Deviations {
         }
         aside.iter_mut().zip(&wander.aside).for_each(|(any, one)| *any |= one);
         let Some(now) = wander.now else { continue };
-        let contrast = wander.judge(now, floors[family]);
+        let contrast = wander.judge(now, floors[item.sort()]);
         let z = contrast.z(item);
         if z > 0.0 {
             let (service, operation) = owner(item, aligned, &calls);
@@ -126,14 +126,14 @@ fn table(aligned: &Aligned<'_>, calls: &Calls) -> Table {
 }
 
 /// By family: the median over healthy windows of the largest z.
-fn typical(items: &[Item], wanders: &[Wander], floors: &[f64; FAMILIES]) -> [f64; FAMILIES] {
+fn typical(items: &[Item], wanders: &[Wander], floors: &[f64; SORTS]) -> [f64; FAMILIES] {
     let windows = wanders.first().map_or(0, |w| w.healthy.len());
     let mut largest = vec![vec![0.0_f64; windows]; FAMILIES];
     for (item, wander) in items.iter().zip(wanders) {
         let family = item.family();
         for (largest, healthy) in largest[family].iter_mut().zip(&wander.healthy) {
             if let Some(difference) = healthy {
-                *largest = largest.max(wander.judge(*difference, floors[family]).z(*item));
+                *largest = largest.max(wander.judge(*difference, floors[item.sort()]).z(*item));
             }
         }
     }
