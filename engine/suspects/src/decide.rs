@@ -5,7 +5,7 @@ use resus_model::{Candidate, Component, Level};
 use crate::Config;
 use crate::align::Aligned;
 use crate::finding;
-use crate::fuse::{Case, THRESHOLD};
+use crate::fuse::{ALSO, Case, THRESHOLD};
 use crate::label::Split;
 use crate::presence::Column;
 use crate::verdict::{Judged, candidate};
@@ -116,7 +116,7 @@ pub(crate) fn decide(
         last = this;
         candidate.group = group;
         candidate.score = candidate.probability;
-        candidate.rejected = if strengths[i] < THRESHOLD {
+        candidate.rejected = if strengths[i] < ALSO {
             weak(strengths[i])
         } else if suspects.len() >= config.max_suspects {
             format!("less suspect than the {} reported", suspects.len())

@@ -18,6 +18,10 @@ use crate::deviation::{Deviation, Deviations, Item};
 /// half of the time. At it, *none of them* is as likely as the component.
 pub(crate) const THRESHOLD: f64 = 2.5;
 
+/// Strength from which a component is named beside one that has reached [`THRESHOLD`]: that something
+/// is wrong is settled then, and faults come in pairs more often than from nowhere.
+pub(crate) const ALSO: f64 = 1.9;
+
 /// Strength from which a deviation witnesses what presence says: beyond what healthy windows show at
 /// most, half of the time.
 pub(crate) const WITNESS: f64 = 1.25;

@@ -6,8 +6,6 @@
 //! of the path grammar say how much calls vary from span to span (a cart of ten items makes ten
 //! calls), which tells a change from luck.
 
-use std::collections::BTreeMap;
-
 use super::calls::Calls;
 use super::item::Item;
 use super::sums::{Collected, Sums};
@@ -50,50 +48,63 @@ pub(crate) fn collect_calls(view: &View<'_>, calls: &Calls, into: &mut Collected
     }
 }
 
-/// Spans by operation, set of children and window: the window to be explained first.
+/// Which productions of each window have a set of children that the other healthy windows hardly ever
+/// show; the window to be explained comes first.
 pub(crate) struct Sets<'a> {
-    windows: usize,
     service_of: &'a [u32],
-    /// Per operation and set: spans in each window.
-    counts: BTreeMap<(u32, Vec<u32>), Vec<u64>>,
-    /// Per operation: spans in each window.
-    totals: BTreeMap<u32, Vec<u64>>,
+    /// By window, then by production; `None` where too little is known of the operation.
+    new: Vec<Vec<Option<bool>>>,
+}
+
+/// A production of a window, by what is compared.
+struct Entry {
+    operation: u32,
+    set: Vec<u32>,
+    window: usize,
+    place: usize,
+    spans: u64,
 }
 
 impl<'a> Sets<'a> {
-    /// Counts the sets of all windows.
+    /// Compares all windows.
     pub(crate) fn of(aligned: &'a Aligned<'_>) -> Self {
-        let windows = aligned.baselines.len() + 1;
-        let service_of = &aligned.service_of;
-        let mut sets =
-            Self { windows, service_of, counts: BTreeMap::new(), totals: BTreeMap::new() };
-        for (w, view) in std::iter::once(&aligned.now).chain(&aligned.baselines).enumerate() {
-            for production in &view.evidence.productions {
-                let (operation, set) = set_of(view, production);
+        let views: Vec<&View<'_>> =
+            std::iter::once(&aligned.now).chain(&aligned.baselines).collect();
+        let mut entries = Vec::new();
+        let mut totals = vec![vec![0_u64; views.len()]; aligned.operations.len()];
+        for (window, view) in views.iter().enumerate() {
+            let global = |o: u32| view.operations[o as usize];
+            for (place, production) in view.evidence.productions.iter().enumerate() {
+                let operation = global(production.key.operation);
+                let set = production.key.children.iter().map(|&(child, _)| global(child)).collect();
                 let spans = production.spans;
-                sets.counts.entry((operation, set)).or_insert_with(|| vec![0; windows])[w] += spans;
-                sets.totals.entry(operation).or_insert_with(|| vec![0; windows])[w] += spans;
+                totals[operation as usize][window] += spans;
+                entries.push(Entry { operation, set, window, place, spans });
             }
         }
-        sets
+        entries.sort_by(|a, b| (a.operation, &a.set).cmp(&(b.operation, &b.set)));
+        let mut new: Vec<Vec<Option<bool>>> =
+            views.iter().map(|v| vec![None; v.evidence.productions.len()]).collect();
+        let mut seen = vec![0_u64; views.len()];
+        for same in entries.chunk_by(|a, b| (a.operation, &a.set) == (b.operation, &b.set)) {
+            seen.iter_mut().for_each(|n| *n = 0);
+            same.iter().for_each(|entry| seen[entry.window] += entry.spans);
+            for entry in same {
+                let all = others(&totals[entry.operation as usize], entry.window);
+                if all >= LEAST_SPANS {
+                    let rare = others(&seen, entry.window) * 1000 <= all * RARE_THOUSANDTHS;
+                    new[entry.window][entry.place] = Some(rare);
+                }
+            }
+        }
+        Self { service_of: &aligned.service_of, new }
     }
 
-    /// Spans of window `w` (0 is the one to be explained) with sets that the other healthy windows
-    /// hardly ever show.
+    /// Spans of window `w` (0 is the one to be explained) with new sets of children.
     pub(crate) fn collect(&self, w: usize, view: &View<'_>, calls: &Calls, into: &mut Collected) {
-        for production in &view.evidence.productions {
-            let (operation, set) = set_of(view, production);
-            let others = |counts: &[u64]| -> u64 {
-                let all: u64 = counts[1..].iter().sum();
-                // A lone healthy window is held against itself: then rare sets count as new.
-                if w == 0 || self.windows == 2 { all } else { all - counts[w] }
-            };
-            let all = others(&self.totals[&operation]);
-            if all < LEAST_SPANS {
-                continue;
-            }
-            let seen = others(&self.counts[&(operation, set)]);
-            let new = seen * 1000 <= all * RARE_THOUSANDTHS;
+        for (production, new) in view.evidence.productions.iter().zip(&self.new[w]) {
+            let Some(new) = *new else { continue };
+            let operation = view.operations[production.key.operation as usize];
             let n = real(production.spans);
             let sums = Sums::of_count(n, if new { n } else { 0.0 });
             let entry = calls.entry(view, production.key.entry);
@@ -104,9 +115,9 @@ impl<'a> Sets<'a> {
     }
 }
 
-/// The operation of a production and the set of its children.
-fn set_of(view: &View<'_>, production: &resus_model::Production) -> (u32, Vec<u32>) {
-    let global = |o: u32| view.operations[o as usize];
-    let children = production.key.children.iter().map(|&(child, _)| global(child));
-    (global(production.key.operation), children.collect())
+/// What healthy windows other than `w` show; a lone one is held against itself: then what is rare in
+/// it counts as new.
+fn others(counts: &[u64], w: usize) -> u64 {
+    let all: u64 = counts[1..].iter().sum();
+    if w == 0 || counts.len() == 2 { all } else { all - counts[w] }
 }
