@@ -10,7 +10,7 @@ use resus_suspects::{Config, diagnose};
 use crate::usage::own;
 
 /// Services, requests a window, and how settled their calls are.
-const SYSTEMS: [(u32, u64, u32); 2] = [(1000, 12_000, 55), (10_000, 20_000, 70)];
+const SYSTEMS: [(u32, u64, u32); 2] = [(1000, 10_000, 60), (10_000, 20_000, 70)];
 
 pub(super) fn run() -> Result<()> {
     println!("services  classes  operations  CPU ms a diagnosis  peak MiB of the whole process");

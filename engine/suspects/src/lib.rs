@@ -318,24 +318,3 @@ fn quiet(aligned: &Aligned<'_>, detected: &[Detected], config: &Config, diagnosi
     };
     diagnosis.verdict = Verdict::NoVerdict(vec![why]);
 }
-
-#[doc(hidden)]
-pub fn probe<B: Borrow<Evidence>>(
-    now: &Evidence,
-    baseline: &[B],
-) -> Vec<(String, String, f64, f64, f64)> {
-    let aligned = align::align(now, baseline);
-    let d = deviation::deviations(&aligned);
-    d.found
-        .iter()
-        .map(|f| {
-            (
-                aligned.service(f.service).service,
-                format!("{} {}", f.item.kind().name(), f.item.subject(&aligned)),
-                f.z,
-                f.strength,
-                f.contrast.difference.rest(),
-            )
-        })
-        .collect()
-}

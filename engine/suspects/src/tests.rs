@@ -8,6 +8,7 @@ use resus_model::{
 use crate::notation::evidence;
 use crate::{Coefficient, Config, DiagnoseError, Linkage, diagnose};
 
+mod fused;
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod laws;
 mod verdicts;

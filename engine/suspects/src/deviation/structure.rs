@@ -6,6 +6,8 @@
 //! of the path grammar say how much calls vary from span to span (a cart of ten items makes ten
 //! calls), which tells a change from luck.
 
+use resus_model::Production;
+
 use super::calls::Calls;
 use super::item::Item;
 use super::sums::{Collected, Sums};
@@ -37,15 +39,28 @@ pub(crate) fn collect_calls(view: &View<'_>, calls: &Calls, into: &mut Collected
         let made = Sums { sum: real(edge.calls), ..Sums::default() };
         into.push(((item, calls.entry(view, edge.key.entry)), made));
     }
-    for production in &evidence.productions {
-        let parent = global(production.key.operation);
-        let entry = calls.entry(view, production.key.entry);
-        for &(child, times) in &production.key.children {
-            let squares = real(production.spans) * f64::from(times) * f64::from(times);
-            let item = Item::Children(parent, global(child));
+    // Productions of one entry and operation lie together: their squares are added up first.
+    let mut squares: Vec<(u32, f64)> = Vec::new();
+    for same in evidence.productions.chunk_by(same_operation) {
+        squares.clear();
+        for production in same {
+            let spans = real(production.spans);
+            let of = |&(child, times): &(u32, u32)| (child, spans * f64::from(times).powi(2));
+            squares.extend(production.key.children.iter().map(of));
+        }
+        squares.sort_by_key(|&(child, _)| child);
+        let parent = global(same[0].key.operation);
+        let entry = calls.entry(view, same[0].key.entry);
+        for child in squares.chunk_by(|a, b| a.0 == b.0) {
+            let squares = child.iter().map(|(_, squares)| squares).sum();
+            let item = Item::Children(parent, global(child[0].0));
             into.push(((item, entry), Sums { squares, ..Sums::default() }));
         }
     }
+}
+
+fn same_operation(a: &Production, b: &Production) -> bool {
+    (a.key.entry, a.key.operation) == (b.key.entry, b.key.operation)
 }
 
 /// Which productions of each window have a set of children that the other healthy windows hardly ever
@@ -82,7 +97,7 @@ impl<'a> Sets<'a> {
                 entries.push(Entry { operation, set, window, place, spans });
             }
         }
-        entries.sort_by(|a, b| (a.operation, &a.set).cmp(&(b.operation, &b.set)));
+        entries.sort_unstable_by(|a, b| (a.operation, &a.set).cmp(&(b.operation, &b.set)));
         let mut new: Vec<Vec<Option<bool>>> =
             views.iter().map(|v| vec![None; v.evidence.productions.len()]).collect();
         let mut seen = vec![0_u64; views.len()];
@@ -102,15 +117,23 @@ impl<'a> Sets<'a> {
 
     /// Spans of window `w` (0 is the one to be explained) with new sets of children.
     pub(crate) fn collect(&self, w: usize, view: &View<'_>, calls: &Calls, into: &mut Collected) {
-        for (production, new) in view.evidence.productions.iter().zip(&self.new[w]) {
-            let Some(new) = *new else { continue };
-            let operation = view.operations[production.key.operation as usize];
-            let n = real(production.spans);
-            let sums = Sums::of_count(n, if new { n } else { 0.0 });
-            let entry = calls.entry(view, production.key.entry);
-            into.push(((Item::NewChildren(operation), entry), sums));
-            let service = self.service_of[operation as usize];
-            into.push(((Item::NewInService(service), entry), sums));
+        let mut place = 0;
+        for same in view.evidence.productions.chunk_by(same_operation) {
+            let mut sums = Sums::default();
+            for production in same {
+                if let Some(new) = self.new[w][place] {
+                    let n = real(production.spans);
+                    sums.add(Sums::of_count(n, if new { n } else { 0.0 }));
+                }
+                place += 1;
+            }
+            if sums.n > 0.0 {
+                let operation = view.operations[same[0].key.operation as usize];
+                let entry = calls.entry(view, same[0].key.entry);
+                into.push(((Item::NewChildren(operation), entry), sums));
+                let service = self.service_of[operation as usize];
+                into.push(((Item::NewInService(service), entry), sums));
+            }
         }
     }
 }

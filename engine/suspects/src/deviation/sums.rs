@@ -48,8 +48,8 @@ pub(crate) type Collected = Vec<(Key, Sums)>;
 
 /// Sorts sums and adds up those of one key.
 pub(crate) fn settle(collected: &mut Collected) {
-    // Stable: floats of one key are added in the order in which they came.
-    collected.sort_by_key(|&(key, _)| key);
+    // Deterministic though not stable: the same list is always sorted in the same way.
+    collected.sort_unstable_by_key(|&(key, _)| key);
     collected.dedup_by(|later, kept| {
         let same = later.0 == kept.0;
         if same {

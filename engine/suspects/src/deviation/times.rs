@@ -23,12 +23,14 @@ const LEAST_US: f64 = 50.0;
 /// What is added to times before the logarithm, microseconds: [`MATTERS`] of the geometric mean of
 /// the durations of healthy requests; of those now where there are no healthy ones.
 pub(crate) fn offset(aligned: &Aligned<'_>) -> f64 {
+    let logarithms: Vec<f64> =
+        (0..).map_while(Bucket::from_index).map(|b| middle(b).max(1.0).ln()).collect();
     let mean = |views: &[&View<'_>]| {
         let (mut n, mut sum) = (0.0, 0.0);
         for class in views.iter().flat_map(|v| &v.evidence.classes) {
             for &(bucket, count) in class.durations.counts() {
                 n += real(count);
-                sum += real(count) * (middle(bucket).max(1.0)).ln();
+                sum += real(count) * logarithms[usize::from(bucket.index())];
             }
         }
         (n > 0.0).then(|| (sum / n).exp() / 1000.0)
