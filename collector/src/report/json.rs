@@ -7,6 +7,7 @@ use resus_model as model;
 use resus_model::{ExemplarText, Outcome, WhyNoVerdict};
 use resus_plan::{Proposal, UnixNano};
 
+use super::evidence::{Finding, Obstacle};
 use super::figures::instant;
 use super::wire::{
     AnalysisJson, Baselines, ClosestPart, Component, Considered, Counts, Dendrogram, Entry,
@@ -97,6 +98,7 @@ impl AnalysisJson {
                 .iter()
                 .map(|c| Considered { proof: proof(c), rejected: c.rejected.clone() })
                 .collect(),
+            obstacles: diagnosis.obstacles.iter().map(Obstacle::of).collect(),
             on_every_path: components(&diagnosis.on_every_path),
             dendrogram: diagnosis.dendrogram.as_ref().map(Dendrogram::of),
             baselines: Baselines {
@@ -122,7 +124,7 @@ impl AnalysisJson {
 
 /// A number that JSON can say. Only scores without bound need it: infinity keeps its place in the
 /// order as the largest number; *not a number* is never made by the statistics and reads as 0.
-fn finite(x: f64) -> f64 {
+pub(super) fn finite(x: f64) -> f64 {
     if x.is_nan() { 0.0 } else { x.clamp(f64::MIN, f64::MAX) }
 }
 
@@ -131,7 +133,7 @@ fn components(components: &[model::Component]) -> Vec<Component> {
 }
 
 impl Component {
-    fn of(component: &model::Component) -> Self {
+    pub(super) fn of(component: &model::Component) -> Self {
         let model::Component { service, namespace, operation, instance, version, host } =
             component.clone();
         let namespace = (!namespace.is_empty()).then_some(namespace);
@@ -140,7 +142,7 @@ impl Component {
 }
 
 impl Counts {
-    const fn of(counts: model::Counts) -> Self {
+    pub(super) const fn of(counts: model::Counts) -> Self {
         let model::Counts { failed_with, failed_without, passed_with, passed_without } = counts;
         Self { failed_with, failed_without, passed_with, passed_without }
     }
@@ -160,7 +162,15 @@ impl ClosestPart {
 
 impl Proof {
     fn of(candidate: &model::Candidate, sentence: String) -> Self {
-        let model::Candidate { component, score, group, presence, .. } = candidate;
+        let model::Candidate {
+            component,
+            score,
+            group,
+            presence,
+            probability,
+            findings,
+            rejected: _,
+        } = candidate;
         let model::Presence {
             counts,
             weighted,
@@ -185,6 +195,8 @@ impl Proof {
             origins: *origins,
             closest: closest.as_ref().map(ClosestPart::of),
             failing_entries: *failing_entries,
+            probability: finite(*probability),
+            findings: findings.iter().map(Finding::of).collect(),
             sentence,
         }
     }

@@ -5,6 +5,7 @@
 //! characters on their way out.
 
 mod dendrogram;
+mod evidence;
 mod figures;
 mod html;
 mod json;

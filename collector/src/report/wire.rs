@@ -4,6 +4,7 @@
 //! accident. Instants are decimal text in nanoseconds since the Unix epoch (JSON numbers lose
 //! digits above 2^53) beside RFC 3339; hashes and ids are hex text; no number is NaN or infinite.
 
+use super::evidence::{Finding, Obstacle};
 use std::collections::BTreeMap;
 
 use resus_plan::{NothingReason, PlanDocument, UnixNano, Withheld};
@@ -42,6 +43,8 @@ pub(crate) struct AnalysisJson {
     pub(super) considered: Vec<Considered>,
     /// Components on every path, passing or failing: presence cannot tell about these.
     pub(super) on_every_path: Vec<Component>,
+    /// Why a restart would not help, surest first; empty where nothing speaks against one.
+    pub(super) obstacles: Vec<Obstacle>,
     /// The clustering of components with the failure vector, where there was one.
     pub(super) dendrogram: Option<Dendrogram>,
     /// The two simple methods that diagnosis is held against.
@@ -150,7 +153,8 @@ pub(super) struct ClosestPart {
 pub(super) struct Proof {
     /// The component.
     pub(super) component: Component,
-    /// Larger is more suspect; comparable within one analysis. A score without bound (DStar with
+    /// Larger is more suspect; comparable within one analysis: the probability, or the coefficient
+    /// where presence alone has decided. A score without bound (DStar with
     /// nothing against the component) is written as the largest finite number.
     pub(super) score: f64,
     /// Name of the coefficient that `score` is of: the mean of that of `counts` and that of the
@@ -176,6 +180,10 @@ pub(super) struct Proof {
     pub(super) closest: Option<ClosestPart>,
     /// Distinct entry operations among the failed requests with the component.
     pub(super) failing_entries: u64,
+    /// Probability that it is a cause, 0 to 1.
+    pub(super) probability: f64,
+    /// What each kind of evidence says, strongest first.
+    pub(super) findings: Vec<Finding>,
     /// The proof in a sentence, for people.
     pub(super) sentence: String,
 }

@@ -271,6 +271,9 @@ fn localise(
                 config,
             });
         }
+        let told = diagnosis.obstacles.iter();
+        let told = told.map(|o| format!("a restart will not help: {}", o.sentence));
+        diagnosis.notes.extend(told);
         let proven = decision.suspects.into_iter().map(|(candidate, column)| {
             let column = column.map(|at| &columns[at]);
             let (failing, nearest_passing) = column.map(|c| exemplars.of(c)).unwrap_or_default();

@@ -1,0 +1,126 @@
+//! What each kind of evidence says, as JSON.
+
+use resus_model as model;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::json::finite;
+use super::wire::{Component, Counts};
+
+/// What is measured of an item on one side.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Sample {
+    /// Spans, calls or requests that were looked at.
+    pub(super) n: u64,
+    /// Those that show what is counted, or calls made; 0 for times.
+    pub(super) count: u64,
+    /// Shares and calls a span: `count / n`, for the baseline weighted as the entry operations are now.
+    /// Times: mean of `ln(t + offset)`, microseconds.
+    pub(super) mean: f64,
+    /// Variance of a single observation.
+    pub(super) variance: f64,
+}
+
+/// One item of a component held against healthy windows.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Finding {
+    /// `origin`, `error_events`, `self_time`, `gap`, `structure`.
+    pub(super) kind: String,
+    /// What it is about: an operation, or caller and callee.
+    pub(super) subject: String,
+    /// In the window to be explained.
+    pub(super) now: Sample,
+    /// In all healthy windows together.
+    pub(super) baseline: Sample,
+    /// `now.mean - baseline.mean`; of times, its exponential is the factor.
+    pub(super) effect: f64,
+    /// What of the effect other components account for.
+    pub(super) explained: f64,
+    /// Standard deviation of the effect between healthy windows beyond sampling, with its floor.
+    pub(super) spread: f64,
+    /// Healthy windows in which the item occurs.
+    pub(super) windows: u32,
+    /// Standard error of the effect.
+    pub(super) error: f64,
+    /// 95 % interval of `effect - explained`.
+    pub(super) interval: [f64; 2],
+    /// `(effect - explained) / error`; of failures, the root of twice the log-likelihood ratio.
+    pub(super) z: f64,
+    /// One-sided p-value of `z`; two-sided where fewer is as odd as more.
+    pub(super) p_value: f64,
+    /// Degrees of freedom of Student's t; null for the normal distribution.
+    pub(super) freedom: Option<f64>,
+    /// `z` over what its family shows at most in a healthy window, half of the time.
+    pub(super) strength: f64,
+    /// Times now: lower and upper edge of a bucket, nanoseconds, and count; empty for other kinds.
+    pub(super) times_now: Vec<[u64; 3]>,
+    /// Times in all healthy windows.
+    pub(super) times_baseline: Vec<[u64; 3]>,
+}
+
+/// Why a restart would not help.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Obstacle {
+    /// `version`, `attribute`, `peer`, `shared_dependency`, `overload`.
+    pub(super) kind: String,
+    /// What the fault follows.
+    pub(super) subject: String,
+    /// Components that a restart would be tried on in vain; empty for all.
+    pub(super) victims: Vec<Component>,
+    /// What failed and passed with and without it; all 0 for overload.
+    pub(super) counts: Counts,
+    /// Failing share with it less that without; of overload, load now over that of healthy windows.
+    pub(super) effect: f64,
+    /// One-sided p-value, corrected for how many were looked at.
+    pub(super) p_value: f64,
+    /// What to do instead, for people.
+    pub(super) sentence: String,
+}
+
+impl Sample {
+    fn of(sample: &model::Sample) -> Self {
+        let model::Sample { n, count, mean, variance } = *sample;
+        Self { n, count, mean: finite(mean), variance: finite(variance) }
+    }
+}
+
+impl Finding {
+    pub(super) fn of(finding: &model::Finding) -> Self {
+        let buckets = |times: &model::Histogram| {
+            times.counts().iter().map(|&(b, n)| [b.lower(), b.upper(), n]).collect()
+        };
+        let times = finding.times.as_deref();
+        Self {
+            kind: finding.kind.name().to_owned(),
+            subject: finding.subject.clone(),
+            now: Sample::of(&finding.now),
+            baseline: Sample::of(&finding.baseline),
+            effect: finite(finding.effect),
+            explained: finite(finding.explained),
+            spread: finite(finding.spread),
+            windows: finding.windows,
+            error: finite(finding.error),
+            interval: [finite(finding.interval.0), finite(finding.interval.1)],
+            z: finite(finding.z),
+            p_value: finite(finding.p_value),
+            freedom: Some(finding.freedom).filter(|f| f.is_finite()),
+            strength: finite(finding.strength),
+            times_now: times.map(|(now, _)| buckets(now)).unwrap_or_default(),
+            times_baseline: times.map(|(_, before)| buckets(before)).unwrap_or_default(),
+        }
+    }
+}
+
+impl Obstacle {
+    pub(super) fn of(obstacle: &model::Obstacle) -> Self {
+        Self {
+            kind: obstacle.kind.name().to_owned(),
+            subject: obstacle.subject.clone(),
+            victims: obstacle.victims.iter().map(Component::of).collect(),
+            counts: Counts::of(obstacle.counts),
+            effect: finite(obstacle.effect),
+            p_value: finite(obstacle.p_value),
+            sentence: obstacle.sentence.clone(),
+        }
+    }
+}
