@@ -43,6 +43,7 @@ fn main() -> Result<()> {
         ["dump", requests] => dump::run(requests.parse()?),
         ["curve"] => curve::run(100),
         ["curve", cases] => curve::run(cases.parse()?),
+        ["accuracy", "cost"] => accuracy::cost::run(),
         ["accuracy", options @ ..] => accuracy::run(&accuracy::Options::parse(options)?),
         ["cost", options @ ..] => cost::run(&cost::Options::parse(options)?),
         ["load", options @ ..] => load::run(&load::Options::parse(options)?),
@@ -54,7 +55,7 @@ fn main() -> Result<()> {
         ["overload", options @ ..] => overload::run(&overload::Options::parse(options)?),
         ["read", files @ ..] => dump::read(files),
         _ => bail!(
-            "expected one of: accuracy, dump [REQUESTS], curve [CASES], cost, day, detect, live, kill, load, overload, soak"
+            "expected one of: accuracy [cost], dump [REQUESTS], curve [CASES], cost, day, detect, live, kill, load, overload, soak"
         ),
     }
 }

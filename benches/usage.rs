@@ -34,6 +34,11 @@ pub(crate) fn of(command: &[&str]) -> Result<Usage> {
     })
 }
 
+/// Lets the peak of this process's memory begin anew with what it holds now.
+pub(crate) fn reset_peak() -> Result<()> {
+    std::fs::write("/proc/self/clear_refs", "5").context("failed to reset the peak of memory")
+}
+
 /// What this process has cost so far, as Linux tells it; CPU to the hundredth of a second.
 pub(crate) fn own() -> Result<Usage> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;

@@ -15,7 +15,7 @@ pub(super) struct Sample {
     /// Those that show what is counted, or calls made; 0 for times.
     pub(super) count: u64,
     /// Shares and calls a span: `count / n`, for the baseline weighted as the entry operations are now.
-    /// Times: mean of `ln(t + offset)`, microseconds.
+    /// Times: mean of `ln(t + offset_us)`, `t` in microseconds.
     pub(super) mean: f64,
     /// Variance of a single observation.
     pub(super) variance: f64,
@@ -40,11 +40,15 @@ pub(super) struct Finding {
     pub(super) spread: f64,
     /// Healthy windows in which the item occurs.
     pub(super) windows: u32,
-    /// Standard error of the effect.
+    /// Variance of the effect by sampling: that of the mean now and that of the weighted baseline.
+    pub(super) sampling: f64,
+    /// Standard error of the effect: `sqrt(spread² + sampling)`.
     pub(super) error: f64,
-    /// 95 % interval of `effect - explained`.
+    /// 95 % interval of `effect - explained`: of Student's t; where `freedom` is null, Newcombe's of two
+    /// shares.
     pub(super) interval: [f64; 2],
-    /// `(effect - explained) / error`; of failures, the root of twice the log-likelihood ratio.
+    /// `(effect - explained) / error`, its size for calls a span; where `freedom` is null, the root of
+    /// twice the log-likelihood ratio.
     pub(super) z: f64,
     /// One-sided p-value of `z`; two-sided where fewer is as odd as more.
     pub(super) p_value: f64,
@@ -52,6 +56,8 @@ pub(super) struct Finding {
     pub(super) freedom: Option<f64>,
     /// `z` over what its family shows at most in a healthy window, half of the time.
     pub(super) strength: f64,
+    /// What is added to times before the logarithm, microseconds; null for other kinds.
+    pub(super) offset_us: Option<f64>,
     /// Times now: lower and upper edge of a bucket, nanoseconds, and count; empty for other kinds.
     pub(super) times_now: Vec<[u64; 3]>,
     /// Times in all healthy windows.
@@ -99,12 +105,14 @@ impl Finding {
             explained: finite(finding.explained),
             spread: finite(finding.spread),
             windows: finding.windows,
+            sampling: finite(finding.sampling),
             error: finite(finding.error),
             interval: [finite(finding.interval.0), finite(finding.interval.1)],
             z: finite(finding.z),
             p_value: finite(finding.p_value),
             freedom: Some(finding.freedom).filter(|f| f.is_finite()),
             strength: finite(finding.strength),
+            offset_us: finding.offset_us,
             times_now: times.map(|(now, _)| buckets(now)).unwrap_or_default(),
             times_baseline: times.map(|(_, before)| buckets(before)).unwrap_or_default(),
         }

@@ -157,8 +157,8 @@ pub(super) struct Proof {
     /// where presence alone has decided. A score without bound (DStar with
     /// nothing against the component) is written as the largest finite number.
     pub(super) score: f64,
-    /// Name of the coefficient that `score` is of: the mean of that of `counts` and that of the
-    /// closest part's; that of `counts` alone where there is no part.
+    /// Name of the coefficient of presence. Where presence alone has decided, `score` is the mean of that
+    /// of `counts` and that of the closest part's; that of `counts` alone where there is no part.
     pub(super) coefficient: String,
     /// Members of one group have identical presence and cannot be told apart.
     pub(super) group: u32,

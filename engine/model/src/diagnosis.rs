@@ -128,7 +128,7 @@ pub struct Presence {
     pub counts: Counts,
     /// The same weighted by sampling, rounded to whole requests.
     pub weighted: Counts,
-    /// Name of the coefficient that `score` is of.
+    /// Name of the coefficient, which `score` is of where presence alone has decided.
     pub coefficient: &'static str,
     /// Distance to the failures, 0 to 1: the smaller of the cophenetic distance to the failure vector
     /// in the dendrogram and the Jaccard distance of the closest part. At a level without a
@@ -170,12 +170,13 @@ pub struct Candidate {
     pub component: Component,
     /// Larger is more suspect; comparable within one diagnosis.
     pub score: f64,
-    /// Members of one group have identical presence and cannot be told apart.
+    /// Members of one group have identical presence and equal strength, and cannot be told apart.
     pub group: u32,
     /// The proof.
     pub presence: Presence,
     /// Probability that it is a cause, 0 to 1, calibrated on generated faults; those of one diagnosis
-    /// and that of *none of them* add up to 1.
+    /// and that of *none of them* add up to 1. Where presence alone has decided it is a rough share of
+    /// how often that is right, and not calibrated.
     pub probability: f64,
     /// What each kind of evidence says about it, strongest first.
     pub findings: Vec<Finding>,

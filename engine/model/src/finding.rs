@@ -5,8 +5,6 @@ use crate::{Component, Counts, Histogram};
 /// A way in which traces tell of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EvidenceKind {
-    /// Failed requests are those that the component took part in (Pinpoint, DSN 2002).
-    Presence,
     /// Failures began at its spans: they failed, and no child of theirs did.
     Origin,
     /// Log records or events of level ERROR on its spans.
@@ -17,10 +15,6 @@ pub enum EvidenceKind {
     Gap,
     /// Its spans call other children than they did, or others less often.
     Structure,
-    /// Its share of the calls of its neighbours has changed (component interaction).
-    Interaction,
-    /// More of its spans run at a time than the load explains.
-    Saturation,
 }
 
 impl EvidenceKind {
@@ -28,14 +22,11 @@ impl EvidenceKind {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Presence => "presence",
             Self::Origin => "origin",
             Self::ErrorEvents => "error_events",
             Self::SelfTime => "self_time",
             Self::Gap => "gap",
             Self::Structure => "structure",
-            Self::Interaction => "interaction",
-            Self::Saturation => "saturation",
         }
     }
 }
@@ -47,7 +38,8 @@ pub struct Sample {
     pub n: u64,
     /// Those of them that show what is counted; for times, 0.
     pub count: u64,
-    /// Shares: `count / n`. Times: mean of `ln(t + 50 µs)`, `t` in µs. Structure: calls a span.
+    /// Shares: `count / n`; structure: calls a span; of the baseline, weighted as the entry operations
+    /// are now. Times: mean of `ln(t + offset)` of [`Finding::offset_us`].
     pub mean: f64,
     /// Variance of a single observation.
     pub variance: f64,
@@ -72,18 +64,25 @@ pub struct Finding {
     pub spread: f64,
     /// Healthy windows in which the item occurs.
     pub windows: u32,
-    /// Standard error of the effect: `sqrt(spread² + variances / n)`.
+    /// Variance of the effect by sampling: that of the mean now and that of the weighted baseline.
+    pub sampling: f64,
+    /// Standard error of the effect: `sqrt(spread² + sampling)`.
     pub error: f64,
-    /// 95 % interval of `effect - explained`.
+    /// 95 % interval of `effect - explained`: of Student's t; where failed requests are laid to a
+    /// component, Newcombe's of two shares (Statistics in Medicine 1998, method 10).
     pub interval: (f64, f64),
-    /// `(effect - explained) / error`.
+    /// `(effect - explained) / error`, its size where fewer is as odd as more. Where failed requests are
+    /// laid to a component, the root of twice the log-likelihood ratio (Wilks 1938).
     pub z: f64,
-    /// One-sided p-value of `z`, Student's t with `freedom` degrees.
+    /// p-value of `z`, Student's t with `freedom` degrees: one-sided, two-sided where fewer is as odd as
+    /// more.
     pub p_value: f64,
-    /// Degrees of freedom behind `error`.
+    /// Degrees of freedom behind `error`; infinite for the normal distribution.
     pub freedom: f64,
     /// Comparable between kinds: how far `z` lies beyond what the kind shows in healthy windows.
     pub strength: f64,
+    /// What is added to times before the logarithm is taken, microseconds; `None` for other kinds.
+    pub offset_us: Option<f64>,
     /// Histograms now and before, nanoseconds, where times are compared.
     pub times: Option<Box<(Histogram, Histogram)>>,
 }

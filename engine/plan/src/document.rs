@@ -283,9 +283,10 @@ pub struct SuspectEvidence {
     pub group: u32,
     /// The 2×2 table over raw counts.
     pub counts: TableOfFour,
-    /// Name of the coefficient that `score` is of.
+    /// Name of the coefficient of presence.
     pub coefficient: String,
-    /// Decimal text, six digits after the point.
+    /// Larger is more suspect: the probability that it is a cause, or the coefficient where presence
+    /// alone has decided. Decimal text, six digits after the point.
     pub score: String,
     /// Failing share with the component less that without it, decimal text, six digits.
     pub effect: String,
@@ -293,8 +294,8 @@ pub struct SuspectEvidence {
     pub p_value: String,
     /// Failed requests whose failure began at this component.
     pub origins: u64,
-    /// The part of it that goes with the failures most closely; at levels that have parts, `score`
-    /// is the mean of the coefficient of the whole and that of this part.
+    /// The part of it that goes with the failures most closely; at levels that have parts, the
+    /// coefficient is the mean of that of the whole and that of this part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closest: Option<ClosestEvidence>,
     /// By which history knows this failure again.

@@ -13,10 +13,11 @@
 
 use std::collections::BTreeMap;
 
-use resus_model::Outcome;
+use resus_model::{ClassKey, Outcome};
 
 use crate::align::{Aligned, View, remap};
 use crate::coefficient::real;
+use crate::deviation::Calls;
 use crate::presence::Counted;
 
 /// Nats that a hypothesis starts behind *throws*: odds of about 20 to 1.
@@ -132,19 +133,18 @@ impl Row {
 }
 
 /// Blames components for the failed requests of the entries that deviate.
-pub(crate) fn blame(aligned: &Aligned<'_>, counted: &Counted) -> Blames {
-    let calls = crate::deviation::Calls::of(aligned);
+pub(crate) fn blame(aligned: &Aligned<'_>, counted: &Counted, calls: &Calls) -> Blames {
     let mut rows = Vec::new();
     for row in &counted.rows {
         let class = &aligned.now.evidence.classes[row.class];
         let (failed, all) = (row.split.failed.n, row.split.failed.n + row.split.passed.n);
-        rows.push(operations_of(&aligned.now, &class.key, &calls, failed, all, false));
+        rows.push(operations_of(&aligned.now, &class.key, calls, failed, all, false));
     }
     for view in &aligned.baselines {
         for (class, cell) in view.classes() {
             if cell.is_some() && matches!(class.key.outcome, Outcome::Passed | Outcome::Failed) {
                 let failed = if class.key.outcome == Outcome::Failed { class.tally.n } else { 0 };
-                let row = operations_of(view, &class.key, &calls, failed, class.tally.n, true);
+                let row = operations_of(view, &class.key, calls, failed, class.tally.n, true);
                 rows.push(row);
             }
         }
@@ -186,8 +186,8 @@ pub(crate) fn blame(aligned: &Aligned<'_>, counted: &Counted) -> Blames {
 
 fn operations_of(
     view: &View<'_>,
-    key: &resus_model::ClassKey,
-    calls: &crate::deviation::Calls,
+    key: &ClassKey,
+    calls: &Calls,
     failed: u64,
     all: u64,
     healthy: bool,

@@ -27,8 +27,8 @@ pub struct Config {
     pub coefficient: Coefficient,
     /// How clusters are joined.
     pub linkage: Linkage,
-    /// Suspects are the components in the failure vector's cluster when the dendrogram is cut at
-    /// this Jaccard distance, 0 to 1. A fault that makes a share `q` of its component's requests
+    /// Where presence decides, suspects are the components in the failure vector's cluster when the
+    /// dendrogram is cut at this Jaccard distance, 0 to 1. A fault that makes a share `q` of its component's requests
     /// fail lies at a distance of about `1 - q`.
     pub cut: f64,
     /// An entry operation is looked into only if its failing share exceeds the baseline's by more
@@ -36,13 +36,16 @@ pub struct Config {
     pub min_effect: f64,
     /// ... and by more than this many standard deviations of the share between baseline windows.
     pub spread_factor: f64,
-    /// ... and with a one-sided p-value of at most this; a suspect's own table must meet it too.
+    /// ... and with a one-sided p-value of at most this; where presence decides, a suspect's own table
+    /// must meet it too.
     pub significance: f64,
     /// Fewest requests (effective number under sampling) by which an entry operation is judged.
     pub min_requests: u64,
-    /// Fewest failed requests from which suspects are told.
+    /// Fewest failed requests from which these name suspects; what is slow or otherwise not as usual
+    /// needs none.
     pub min_failures: u64,
-    /// Fewest passed requests from which suspects are told.
+    /// Fewest passed requests from which failed ones name suspects; where all kinds of evidence decide,
+    /// those of healthy windows count too.
     pub min_passes: u64,
     /// Most suspects to report. Equal scores are never cut apart, so there may be a few more.
     pub max_suspects: usize,

@@ -1,6 +1,8 @@
 //! Who is suspect when all kinds of evidence are heard?
 
-use resus_model::{Candidate, Component, Level};
+use std::collections::BTreeMap;
+
+use resus_model::{Candidate, Component};
 
 use crate::Config;
 use crate::align::Aligned;
@@ -32,9 +34,9 @@ pub(crate) struct Decision {
 impl Decision {
     /// Makes suspects that are not among the `witnessed` mere candidates; the others share what two
     /// witnesses are worth.
-    pub(crate) fn keep(&mut self, witnessed: &[Component], config: &Config) {
+    pub(crate) fn keep(&mut self, witnessed: &[&Component], config: &Config) {
         let (kept, dismissed): (Vec<_>, Vec<_>) =
-            self.suspects.drain(..).partition(|(c, _)| witnessed.contains(&c.component));
+            self.suspects.drain(..).partition(|(c, _)| witnessed.contains(&&c.component));
         let sum: f64 = kept.iter().map(|(c, _)| c.score).sum();
         self.suspects = kept;
         for (candidate, _) in &mut self.suspects {
@@ -61,7 +63,7 @@ pub(crate) fn decide(
     columns: &[Column],
     total: &Split,
     judged: Judged,
-    cases: &[(u32, Case<'_>)],
+    cases: &[(Component, Case<'_>)],
     config: &Config,
 ) -> Decision {
     let by_presence = judged.why.is_empty();
@@ -79,15 +81,16 @@ pub(crate) fn decide(
         candidate.probability = if decided { 0.0 } else { PRESENCE_ALONE * share };
     }
     let mut strengths = vec![0.0; all.len()];
-    for (id, case) in cases {
-        let component = match config.level {
-            Level::Service => aligned.service(*id),
-            _ => aligned.operation(*id),
-        };
-        let at = place(&mut all, &mut strengths, component, columns, total, config);
-        let findings = findings(aligned, &all[at].0.component, case);
+    let known: BTreeMap<Component, usize> =
+        all.iter().enumerate().map(|(at, (c, _))| (c.component.clone(), at)).collect();
+    for (component, case) in cases {
+        let at = known.get(component).copied().unwrap_or_else(|| {
+            all.push(unfailing(component, columns, total, config));
+            strengths.push(0.0);
+            all.len() - 1
+        });
         let (found, _) = &mut all[at];
-        found.findings = findings;
+        found.findings = findings(aligned, component, case);
         if decided {
             found.probability = case.probability;
             strengths[at] = case.strength;
@@ -110,15 +113,14 @@ pub(crate) fn decide(
     for i in order {
         let (mut candidate, column) = all[i].take().expect("each place comes once");
         let this = (strengths[i], candidate.score);
-        if this != last {
-            group += 1;
-        }
+        let equal = this == last;
+        group += u32::from(!equal);
         last = this;
         candidate.group = group;
         candidate.score = candidate.probability;
         candidate.rejected = if strengths[i] < ALSO {
             weak(strengths[i])
-        } else if suspects.len() >= config.max_suspects {
+        } else if suspects.len() >= config.max_suspects && !equal {
             format!("less suspect than the {} reported", suspects.len())
         } else {
             String::new()
@@ -153,26 +155,19 @@ fn finish(
     Decision { suspects, considered, decided }
 }
 
-/// The place of a component among the candidates; it is put there if it is new.
-fn place(
-    all: &mut Vec<(Candidate, Option<usize>)>,
-    strengths: &mut Vec<f64>,
-    component: Component,
+/// A component that is on no failed request, as a candidate with the place of its column.
+fn unfailing(
+    component: &Component,
     columns: &[Column],
     total: &Split,
     config: &Config,
-) -> usize {
-    if let Some(at) = all.iter().position(|(c, _)| c.component == component) {
-        return at;
-    }
-    let column = columns.binary_search_by(|c| c.component.cmp(&component)).ok();
+) -> (Candidate, Option<usize>) {
+    let column = columns.binary_search_by(|c| c.component.cmp(component)).ok();
     let made = match column {
         Some(at) => candidate(&columns[at], total, None, 0, config),
-        None => candidate(&Column::absent(component), total, None, 0, config),
+        None => candidate(&Column::absent(component.clone()), total, None, 0, config),
     };
-    all.push((Candidate { rejected: "no failed request".to_owned(), ..made }, column));
-    strengths.push(0.0);
-    all.len() - 1
+    (Candidate { rejected: "no failed request".to_owned(), ..made }, column)
 }
 
 fn findings(
@@ -180,14 +175,11 @@ fn findings(
     component: &Component,
     case: &Case<'_>,
 ) -> Vec<resus_model::Finding> {
-    let blame = case.blame.as_ref();
+    let blame = case.blame.as_ref().filter(|_| case.strength >= LEAST_STRENGTH);
     let blame = blame.map(|b| finding::of_blame(aligned, &component.to_string(), b, case.strength));
-    let deviations = case.deviations.iter().take(FINDINGS);
-    let mut findings: Vec<_> = blame
-        .into_iter()
-        .chain(deviations.map(|d| finding::of_deviation(aligned, d)))
-        .filter(|f| f.strength >= LEAST_STRENGTH)
-        .collect();
+    let told = case.deviations.iter().filter(|d| d.strength >= LEAST_STRENGTH).take(FINDINGS);
+    let told = told.map(|d| finding::of_deviation(aligned, d));
+    let mut findings: Vec<_> = blame.into_iter().chain(told).collect();
     findings
         .sort_by(|a, b| b.strength.total_cmp(&a.strength).then_with(|| a.subject.cmp(&b.subject)));
     findings.truncate(FINDINGS);

@@ -24,7 +24,7 @@ pub(crate) fn normal(z: f64) -> f64 {
 
 /// Writes down what deviates.
 pub(crate) fn of_deviation(aligned: &Aligned<'_>, deviation: &Deviation) -> Finding {
-    let Deviation { item, contrast, z, strength, .. } = *deviation;
+    let Deviation { item, contrast, offset_us, z, strength, .. } = *deviation;
     let d = contrast.difference;
     let error = contrast.error();
     let t = StudentsT::new(0.0, 1.0, contrast.freedom).expect("degrees of freedom are above 0");
@@ -45,12 +45,14 @@ pub(crate) fn of_deviation(aligned: &Aligned<'_>, deviation: &Deviation) -> Find
         explained: d.explained,
         spread: contrast.spread,
         windows: contrast.windows,
+        sampling: d.sampling,
         error,
         interval: (d.rest() - reach, d.rest() + reach),
         z,
         p_value: (tails * student(z_of, contrast.freedom)).min(1.0),
         freedom: contrast.freedom,
         strength,
+        offset_us,
         times: times(aligned, item).map(Box::new),
     }
 }
@@ -70,6 +72,8 @@ pub(crate) fn of_blame(
     };
     let (now, baseline) = (sample(f.failed, f.all), sample(f.baseline_failed, f.baseline_all));
     let z = (2.0 * blame.nats).sqrt();
+    let sampling =
+        now.variance / real(f.all).max(1.0) + baseline.variance / real(f.baseline_all).max(1.0);
     let at =
         blame.operation.map_or_else(|| component.to_owned(), |o| aligned.operation(o).to_string());
     let subject = match blame.how {
@@ -86,12 +90,14 @@ pub(crate) fn of_blame(
         explained: 0.0,
         spread: 0.0,
         windows: u32::try_from(aligned.baselines.len()).expect("few windows"),
-        error: (now.variance / real(f.all).max(1.0)).sqrt(),
+        sampling,
+        error: sampling.sqrt(),
         interval: newcombe(&now, &baseline),
         z,
         p_value: normal(z),
         freedom: f64::INFINITY,
         strength,
+        offset_us: None,
         times: None,
     }
 }

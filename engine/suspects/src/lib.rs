@@ -68,8 +68,13 @@ pub use tally::{EntryTally, tally_entries};
 
 use align::Aligned;
 use blame::Blames;
+use decide::Decision;
 use detect::Detected;
-use deviation::Deviations;
+use deviation::{Calls, Deviations};
+use fuse::Case;
+use label::Split;
+use presence::Counted;
+use verdict::thousandths;
 
 /// Why there is no diagnosis at all.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -138,18 +143,16 @@ pub fn diagnose<B: Borrow<Evidence>>(
         notes: notes::of_windows(&aligned, config),
     };
     let whole = matches!(config.level, Level::Service | Level::Operation);
-    let deviations = if whole && config.method == Method::Fused {
-        deviation::deviations(&aligned)
-    } else {
-        Deviations::default()
-    };
-    diagnosis.notes.extend(notes::of_deviations(&aligned, &deviations));
-    let enough = now.paths() >= config.min_requests;
-    let strong = enough && deviations.found.first().is_some_and(|d| d.strength >= fuse::THRESHOLD);
+    let measured = (whole && config.method == Method::Fused).then(|| Measured::of(&aligned));
+    let measured = measured.as_ref();
+    let deviations = measured.map(|m| &m.deviations);
+    diagnosis.notes.extend(deviations.and_then(|d| notes::of_deviations(&aligned, d)));
+    let strongest = deviations.and_then(|d| d.found.first()).map_or(0.0, |d| d.strength);
+    let strong = now.paths() >= config.min_requests && strongest >= fuse::THRESHOLD;
     match detected.iter().find(|d| d.deviates()) {
-        Some(detected) => localise(&aligned, detected, &deviations, config, &mut diagnosis),
+        Some(detected) => localise(&aligned, detected, measured, config, &mut diagnosis),
         // No request fails more than usual, but something is not as usual.
-        None if strong => localise(&aligned, &detected[0], &deviations, config, &mut diagnosis),
+        None if strong => localise(&aligned, &detected[0], measured, config, &mut diagnosis),
         None => quiet(&aligned, &detected, config, &mut diagnosis),
     }
     Ok(diagnosis)
@@ -179,11 +182,73 @@ fn entries(detected: &[Detected]) -> Vec<EntryFinding> {
     entries
 }
 
-/// Asks which component goes with the failures of the entries that deviate.
+/// Everything that is measured of components, whether requests fail or not.
+struct Measured {
+    calls: Calls,
+    deviations: Deviations,
+}
+
+impl Measured {
+    fn of(aligned: &Aligned<'_>) -> Self {
+        let calls = Calls::of(aligned);
+        Self { deviations: deviation::deviations(aligned, &calls), calls }
+    }
+
+    /// The case against each component, by its number at the level of the diagnosis.
+    fn cases(
+        &self,
+        aligned: &Aligned<'_>,
+        counted: &Counted,
+        kind: FailureKind,
+        config: &Config,
+    ) -> Vec<(Component, Case<'_>)> {
+        let Split { failed, passed } = counted.total;
+        // Healthy windows are contrast enough where nothing passes any more.
+        let healthy: u64 = aligned.baselines.iter().map(|b| b.evidence.paths()).sum();
+        let told = failed.n >= config.min_failures && passed.n + healthy >= config.min_passes;
+        let blames = if kind == FailureKind::Error && told {
+            blame::blame(aligned, counted, &self.calls)
+        } else {
+            Blames::default()
+        };
+        let cases = fuse::cases(aligned, &self.deviations, &blames, &self.calls, config.level);
+        let component = |id: u32| match config.level {
+            Level::Service => aligned.service(id),
+            _ => aligned.operation(id),
+        };
+        cases.into_iter().map(|(id, case)| (component(id), case)).collect()
+    }
+
+    /// Slow requests name nobody by presence alone: one request in a hundred is slow by definition,
+    /// and presence finds somebody who goes with them. Where times and calls of all components were
+    /// measured, these have to witness it too. Says what is missing where nobody is left.
+    fn ask_witnesses(
+        &self,
+        aligned: &Aligned<'_>,
+        cases: &[(Component, Case<'_>)],
+        decision: &mut Decision,
+        config: &Config,
+    ) -> Option<WhyNoVerdict> {
+        if aligned.baselines.is_empty() || self.calls.unknown() || decision.decided {
+            return None;
+        }
+        let witnessed = cases.iter().filter(|(_, case)| case.strength >= fuse::WITNESS);
+        let witnessed: Vec<&Component> = witnessed.map(|(component, _)| component).collect();
+        decision.keep(&witnessed, config);
+        let strongest = cases.iter().map(|(_, case)| case.strength).fold(0.0, f64::max);
+        decision.suspects.is_empty().then(|| WhyNoVerdict::NothingStandsOut {
+            strongest_thousandths: thousandths(strongest, f64::round),
+            threshold_thousandths: thousandths(fuse::THRESHOLD, f64::round),
+        })
+    }
+}
+
+/// Asks which component is to blame for the failures of the entries that deviate, or for what is not as
+/// usual.
 fn localise(
     aligned: &Aligned<'_>,
     detected: &Detected,
-    deviations: &Deviations,
+    measured: Option<&Measured>,
     config: &Config,
     diagnosis: &mut Diagnosis,
 ) {
@@ -193,104 +258,59 @@ fn localise(
     diagnosis.passed = counted.total.passed.n;
     diagnosis.notes.extend(notes::of_counts(&counted, kind));
     diagnosis.detection = signature::detection(aligned, &counted, kind, config.level);
-    let lost = aligned.now.evidence.exactness == Exactness::OperationsDropped;
+    let whole = matches!(config.level, Level::Service | Level::Operation);
+    if whole && aligned.now.evidence.exactness == Exactness::OperationsDropped {
+        diagnosis.verdict = Verdict::NoVerdict(vec![WhyNoVerdict::Coarsened]);
+        return;
+    }
+    let marginal = |kind| marginal::columns(aligned, &counted, detected, kind);
     let columns = match config.level {
-        Level::Service | Level::Operation if lost => {
-            diagnosis.verdict = Verdict::NoVerdict(vec![WhyNoVerdict::Coarsened]);
-            return;
-        }
         Level::Service | Level::Operation => {
             presence::columns(aligned, &counted, detected, config.level)
         }
-        Level::Instance => marginal::columns(aligned, &counted, detected, MarginalKind::Instance),
-        Level::Version => marginal::columns(aligned, &counted, detected, MarginalKind::Version),
-        Level::Host => marginal::columns(aligned, &counted, detected, MarginalKind::Host),
+        Level::Instance => marginal(MarginalKind::Instance),
+        Level::Version => marginal(MarginalKind::Version),
+        Level::Host => marginal(MarginalKind::Host),
     };
     if columns.is_empty() {
         diagnosis.verdict = Verdict::NoVerdict(vec![WhyNoVerdict::LevelAbsent]);
         return;
     }
     diagnosis.dependency = signature::dependency(&columns);
-    let mut judged = verdict::judge(
-        &columns,
-        &counted,
-        matches!(config.level, Level::Service | Level::Operation),
-        config,
-    );
+    let mut judged = verdict::judge(&columns, &counted, whole, config);
     diagnosis.notes.extend(notes::of_presence(&judged.on_every_path, config.level));
-    diagnosis.on_every_path.clone_from(&judged.on_every_path);
+    diagnosis.on_every_path = std::mem::take(&mut judged.on_every_path);
     diagnosis.dendrogram = judged.dendrogram.take();
-    let why = judged.why.clone();
-    // Healthy windows are contrast enough where nothing passes any more.
-    let healthy: u64 = aligned.baselines.iter().map(|b| b.evidence.paths()).sum();
-    let told =
-        diagnosis.failed >= config.min_failures && diagnosis.passed + healthy >= config.min_passes;
-    let blames = if config.method == Method::Fused && kind == FailureKind::Error && told {
-        blame::blame(aligned, &counted)
-    } else {
-        Blames::default()
-    };
-    let cases: Vec<(u32, fuse::Case<'_>)> = match config.level {
-        Level::Service | Level::Operation => {
-            fuse::cases(aligned, deviations, &blames, config.level).into_iter().collect()
-        }
-        Level::Instance | Level::Version | Level::Host => Vec::new(),
-    };
+    let mut why = judged.why.clone();
+    let cases = measured.map(|m| m.cases(aligned, &counted, kind, config)).unwrap_or_default();
     let mut decision = decide::decide(aligned, &columns, &counted.total, judged, &cases, config);
-    // One request in a hundred is slow by definition, and presence finds somebody who goes with them.
-    // Where times and calls of all components were measured, these have to witness it too.
-    let mut why = why;
-    if kind == FailureKind::SlowOrUnseen && deviations.measured() && !decision.decided {
-        let witnessed: Vec<Component> = cases
-            .iter()
-            .filter(|(_, case)| case.strength >= fuse::WITNESS)
-            .map(|(id, _)| match config.level {
-                Level::Service => aligned.service(*id),
-                _ => aligned.operation(*id),
-            })
-            .collect();
-        decision.keep(&witnessed, config);
-        if decision.suspects.is_empty() {
-            let strongest = cases.iter().map(|(_, case)| case.strength).fold(0.0, f64::max);
-            why.push(nothing_stands_out(strongest));
-        }
+    if let Some(measured) = measured.filter(|_| kind == FailureKind::SlowOrUnseen) {
+        why.extend(measured.ask_witnesses(aligned, &cases, &mut decision, config));
     }
     diagnosis.considered = decision.considered;
-    diagnosis.verdict = if !decision.suspects.is_empty() {
-        let signature = signature::signature(aligned, &counted, detected);
-        let exemplars = exemplar::Exemplars::new(aligned, &counted, detected);
-        let named: Vec<Component> =
-            decision.suspects.iter().map(|(c, _)| c.component.clone()).collect();
-        if let Some(calls) = &deviations.calls {
-            diagnosis.obstacles = obstacle::find(&obstacle::Scene {
-                aligned,
-                counted: &counted,
-                detected,
-                calls,
-                suspects: &named,
-                config,
-            });
-        }
-        let told = diagnosis.obstacles.iter();
-        let told = told.map(|o| format!("a restart will not help: {}", o.sentence));
-        diagnosis.notes.extend(told);
-        let proven = decision.suspects.into_iter().map(|(candidate, column)| {
-            let column = column.map(|at| &columns[at]);
-            let (failing, nearest_passing) = column.map(|c| exemplars.of(c)).unwrap_or_default();
-            Suspect { candidate, signature: signature.clone(), failing, nearest_passing }
-        });
-        Verdict::Suspects(proven.collect())
-    } else {
-        Verdict::NoVerdict(why)
-    };
-}
-
-fn nothing_stands_out(strongest: f64) -> WhyNoVerdict {
-    let thousandths = |x: f64| format!("{:.0}", x * 1000.0).parse().unwrap_or(u32::MAX);
-    WhyNoVerdict::NothingStandsOut {
-        strongest_thousandths: thousandths(strongest),
-        threshold_thousandths: thousandths(fuse::THRESHOLD),
+    if decision.suspects.is_empty() {
+        diagnosis.verdict = Verdict::NoVerdict(why);
+        return;
     }
+    if let Some(measured) = measured.filter(|_| !aligned.baselines.is_empty()) {
+        diagnosis.obstacles = obstacle::find(&obstacle::Scene {
+            aligned,
+            counted: &counted,
+            detected,
+            calls: &measured.calls,
+            first: &decision.suspects[0].0.component,
+            config,
+        });
+        diagnosis.notes.extend(diagnosis.obstacles.iter().map(notes::of_obstacle));
+    }
+    let signature = signature::signature(aligned, &counted, detected);
+    let exemplars = exemplar::Exemplars::new(aligned, &counted, detected);
+    let proven = decision.suspects.into_iter().map(|(candidate, column)| {
+        let (failing, nearest_passing) =
+            column.map(|at| exemplars.of(&columns[at])).unwrap_or_default();
+        Suspect { candidate, signature: signature.clone(), failing, nearest_passing }
+    });
+    diagnosis.verdict = Verdict::Suspects(proven.collect());
 }
 
 /// Nothing deviates: healthy, if there was enough to see it.

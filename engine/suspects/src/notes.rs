@@ -1,6 +1,6 @@
 //! What must a reader know to judge the answer? Sentences, in a fixed order.
 
-use resus_model::{Component, Exactness, FailureKind, Level, Outcome};
+use resus_model::{Component, Exactness, FailureKind, Level, Obstacle, Outcome};
 
 use crate::Config;
 use crate::align::Aligned;
@@ -51,16 +51,21 @@ pub(crate) fn of_windows(aligned: &Aligned<'_>, config: &Config) -> Vec<String> 
 }
 
 /// About healthy windows that were set aside for some item.
-pub(crate) fn of_deviations(aligned: &Aligned<'_>, deviations: &Deviations) -> Vec<String> {
+pub(crate) fn of_deviations(aligned: &Aligned<'_>, deviations: &Deviations) -> Option<String> {
     let aside = aligned.baselines.iter().zip(&deviations.aside).filter(|(_, aside)| **aside);
     let windows: Vec<String> = aside.map(|(view, _)| view.evidence.window.to_string()).collect();
-    if windows.is_empty() {
-        return Vec::new();
-    }
-    vec![format!(
-        "in some healthy windows something stands out from all others; for that it was left out: {}",
-        windows.join(", ")
-    )]
+    (!windows.is_empty()).then(|| {
+        format!(
+            "in some healthy windows something stands out from all others; for that it was left out: \
+             {}",
+            windows.join(", ")
+        )
+    })
+}
+
+/// About a restart that would be in vain.
+pub(crate) fn of_obstacle(obstacle: &Obstacle) -> String {
+    format!("a restart will not help: {}", obstacle.sentence)
 }
 
 /// About what was counted on neither side.

@@ -13,6 +13,7 @@
 use resus_model::{Component, Counts, Level, Tally};
 
 use crate::align::Aligned;
+use crate::deviation::Calls;
 use crate::label::Split;
 use crate::presence::{Column, Counted};
 
@@ -57,12 +58,12 @@ pub(crate) fn fill(columns: &mut [Column], aligned: &Aligned<'_>, counted: &Coun
             with[aligned.now.operations[o as usize] as usize].merge(row.split);
         }
     }
-    let calling = calling(aligned);
-    for (o, with) in with.into_iter().enumerate() {
-        if with == Split::default() || calling[o] {
+    let calls = Calls::over(aligned, std::iter::once(&aligned.now));
+    for (o, with) in (0..).zip(with) {
+        if with == Split::default() || calls.crosses(o) {
             continue;
         }
-        let (service, namespace, operation) = aligned.operations[o];
+        let (service, namespace, operation) = aligned.operations[o as usize];
         let found = columns.binary_search_by(|c| {
             let Component { service: s, namespace: n, .. } = &c.component;
             (s.as_str(), n.as_str()).cmp(&(service, namespace))
@@ -71,22 +72,6 @@ pub(crate) fn fill(columns: &mut [Column], aligned: &Aligned<'_>, counted: &Coun
             columns[at].parts.push(Part { operation: Some(operation.to_owned()), with });
         }
     }
-}
-
-/// Operations (global numbers) that mostly stand for the caller's side of a call.
-fn calling(aligned: &Aligned<'_>) -> Vec<bool> {
-    let view = &aligned.now;
-    let mut crossings = vec![0_u64; aligned.operations.len()];
-    let mut spans = vec![0_u64; aligned.operations.len()];
-    for edge in &view.evidence.edges {
-        if let Some(parent) = edge.key.parent {
-            crossings[view.operations[parent as usize] as usize] += edge.crossings;
-        }
-    }
-    for stats in &view.evidence.operation_stats {
-        spans[view.operations[stats.operation as usize] as usize] += stats.spans;
-    }
-    crossings.iter().zip(&spans).map(|(&c, &s)| c * 2 > s).collect()
 }
 
 #[cfg(test)]

@@ -302,6 +302,6 @@ fn reject(ranked: &mut [(Candidate, usize)], total: &Split, config: &Config) -> 
 
 #[expect(clippy::cast_possible_truncation, reason = "0 to 1000")]
 #[expect(clippy::cast_sign_loss, reason = "0 to 1000")]
-fn thousandths(x: f64, round: fn(f64) -> f64) -> u32 {
+pub(crate) fn thousandths(x: f64, round: fn(f64) -> f64) -> u32 {
     round((x * 1e6).round() / 1e3) as u32
 }

@@ -1,4 +1,4 @@
-//! Who calls whom, over all windows together?
+//! Who calls whom, over several windows together?
 
 use std::collections::BTreeMap;
 
@@ -25,12 +25,20 @@ pub(crate) struct Calls {
 impl Calls {
     /// Looks at all windows.
     pub(crate) fn of(aligned: &Aligned<'_>) -> Self {
+        Self::over(aligned, std::iter::once(&aligned.now).chain(&aligned.baselines))
+    }
+
+    /// Looks at some windows.
+    pub(crate) fn over<'v, 'a: 'v>(
+        aligned: &Aligned<'a>,
+        views: impl Iterator<Item = &'v View<'a>>,
+    ) -> Self {
         let size = aligned.operations.len();
         let mut spans = vec![0_u64; size];
         let (mut fails, mut complains) = (vec![false; size], vec![false; size]);
         let mut crossings: Vec<BTreeMap<u32, u64>> = vec![BTreeMap::new(); size];
         let mut children = vec![Vec::new(); size];
-        for view in std::iter::once(&aligned.now).chain(&aligned.baselines) {
+        for view in views {
             let global = |o: u32| view.operations[o as usize];
             for stats in &view.evidence.operation_stats {
                 let operation = global(stats.operation) as usize;
@@ -63,6 +71,11 @@ impl Calls {
             fails,
             complains,
         }
+    }
+
+    /// True where nobody is seen to call anybody: then who is below whom is not known.
+    pub(crate) fn unknown(&self) -> bool {
+        self.children.iter().all(Vec::is_empty)
     }
 
     /// True for client operations: most of their spans have a server span in another service.

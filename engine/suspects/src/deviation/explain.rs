@@ -152,7 +152,7 @@ impl Explainer<'_> {
             let mut carried = Carried { marks: vec![Mark::New; size], below: vec![0.0; size] };
             for i in 0..self.items.len() {
                 if let Item::ErrorEvents(o) = self.items[i] {
-                    let below = carried.below(o, &own, calls, self, window);
+                    let below = carried.below(o, DEEPEST, &own, calls, self, window);
                     if let Some(d) = self.at_mut(i, window) {
                         d.explained = below.min(d.effect().max(0.0));
                     }
@@ -169,6 +169,9 @@ enum Mark {
     Done,
 }
 
+/// So many operations below each other are followed: deeper ones, if any, account for nothing.
+const DEEPEST: u32 = 128;
+
 /// By operation: how many more of its spans have a callee with more error events, at least.
 struct Carried {
     marks: Vec<Mark>,
@@ -179,6 +182,7 @@ impl Carried {
     fn below(
         &mut self,
         operation: u32,
+        depth: u32,
         own: &[f64],
         calls: &Calls,
         windows: &Explainer<'_>,
@@ -189,6 +193,7 @@ impl Carried {
             Mark::Done => return self.below[o],
             // A cycle of operations accounts for nothing.
             Mark::Open => return 0.0,
+            Mark::New if depth == 0 => return 0.0,
             Mark::New => self.marks[o] = Mark::Open,
         }
         let mut most = 0.0_f64;
@@ -196,7 +201,7 @@ impl Carried {
             let rate = windows.find(Item::Children(operation, child), window);
             let rate = rate.map_or(0.0, Difference::mean).min(1.0);
             if rate > 0.0 {
-                let below = self.below(child, own, calls, windows, window);
+                let below = self.below(child, depth - 1, own, calls, windows, window);
                 most = most.max(rate * own[child as usize].max(below));
             }
         }

@@ -43,6 +43,8 @@ pub(crate) struct Deviation {
     pub operation: Option<u32>,
     /// How it differs.
     pub contrast: Contrast,
+    /// What was added to times before the logarithm, microseconds; `None` of counts.
+    pub offset_us: Option<f64>,
     /// How many standard errors.
     pub z: f64,
     /// `z` over what its family shows in healthy windows.
@@ -56,32 +58,22 @@ pub(crate) struct Deviations {
     pub found: Vec<Deviation>,
     /// Healthy windows that were set aside for some item, by place.
     pub aside: Vec<bool>,
-    /// Who calls whom; `None` where nothing was measured.
-    pub calls: Option<Calls>,
-}
-
-impl Deviations {
-    /// True where anything could be measured: there is a healthy window, and spans are told apart by
-    /// what they call.
-    pub(crate) fn measured(&self) -> bool {
-        self.calls.as_ref().is_some_and(|calls| !calls.children.iter().all(Vec::is_empty))
-    }
 }
 
 /// Measures everything. Empty without a healthy window.
-pub(crate) fn deviations(aligned: &Aligned<'_>) -> Deviations {
+pub(crate) fn deviations(aligned: &Aligned<'_>, calls: &Calls) -> Deviations {
     if aligned.baselines.is_empty() {
         return Deviations::default();
     }
-    let calls = Calls::of(aligned);
-    let table = table(aligned, &calls);
+    let offset_us = times::offset(aligned);
+    let table = table(aligned, calls, offset_us);
     let mut items: Vec<Item> = table.items.iter().map(|(item, _)| *item).collect();
     let mut wanders: Vec<Wander> = (0..items.len()).map(|i| wander(&table, i)).collect();
     drop(table);
     let mut explainer = Explainer { items: &mut items, wanders: &mut wanders };
     explainer.gaps(&aligned.service_of);
     explainer.structure();
-    explainer.error_events(&calls);
+    explainer.error_events(calls);
     wanders.iter_mut().for_each(Wander::settle);
     let floors = floors(&items, &wanders);
     let typical = typical(&items, &wanders, &floors);
@@ -98,17 +90,18 @@ pub(crate) fn deviations(aligned: &Aligned<'_>) -> Deviations {
         let contrast = wander.judge(now, floors[item.sort()]);
         let z = contrast.z(item);
         if z > 0.0 {
-            let (service, operation) = owner(item, aligned, &calls);
+            let (service, operation) = owner(item, aligned, calls);
             let strength = z / typical[family];
-            found.push(Deviation { item, service, operation, contrast, z, strength });
+            let offset_us = (!item.is_count()).then_some(offset_us);
+            found.push(Deviation { item, service, operation, contrast, offset_us, z, strength });
         }
     }
     found.sort_by(|a, b| b.strength.total_cmp(&a.strength).then(a.item.cmp(&b.item)));
-    Deviations { found, aside, calls: Some(calls) }
+    Deviations { found, aside }
 }
 
-fn table(aligned: &Aligned<'_>, calls: &Calls) -> Table {
-    let logarithms = times::Logarithms::of(times::offset(aligned));
+fn table(aligned: &Aligned<'_>, calls: &Calls, offset_us: f64) -> Table {
+    let logarithms = times::Logarithms::of(offset_us);
     let sets = structure::Sets::of(aligned);
     let collect = |w: usize, view: &View<'_>| {
         let mut collected = Collected::new();

@@ -16,9 +16,6 @@ mod shared;
 mod thresholds;
 mod version;
 
-#[cfg(test)]
-mod tests;
-
 use resus_model::{Component, Exactness, Obstacle};
 
 use crate::Config;
@@ -38,8 +35,8 @@ pub(crate) struct Scene<'a> {
     pub detected: &'a Detected,
     /// Who calls whom.
     pub calls: &'a Calls,
-    /// Suspects, most suspect first.
-    pub suspects: &'a [Component],
+    /// The first suspect.
+    pub first: &'a Component,
     /// The settings.
     pub config: &'a Config,
 }

@@ -59,10 +59,6 @@ pub(super) fn find(scene: &Scene<'_>, growth: &Growth) -> Option<Obstacle> {
     } else {
         return None;
     };
-    let at = match scene.suspects.first() {
-        Some(first) => format!(", {first} first"),
-        None => String::new(),
-    };
     Some(Obstacle {
         kind: ObstacleKind::Overload,
         subject: "load".to_owned(),
@@ -72,8 +68,8 @@ pub(super) fn find(scene: &Scene<'_>, growth: &Growth) -> Option<Obstacle> {
         p_value,
         sentence: format!(
             "{:.0} requests a second come in, {times:.1} times the most of healthy windows, and \
-             {symptom}{at}: shed load or add capacity, a restart takes some away",
-            now.rate
+             {symptom}, {} first: shed load or add capacity, a restart takes some away",
+            now.rate, scene.first
         ),
     })
 }

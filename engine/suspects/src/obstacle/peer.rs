@@ -20,16 +20,16 @@ use crate::coefficient::real;
 use crate::label::sum;
 use crate::share::{Past, Share};
 
-/// Calls of one operation to one callee.
+/// PeerCalls of one operation to one callee.
 #[derive(Debug, Clone, Default)]
-struct Calls {
+struct PeerCalls {
     all: u64,
     failed: u64,
     durations: Histogram,
 }
 
 /// By the operation that calls (global number).
-type Callers = BTreeMap<u32, Calls>;
+type Callers = BTreeMap<u32, PeerCalls>;
 /// By the callee's name.
 type Peers<'a> = BTreeMap<&'a str, Callers>;
 
@@ -53,7 +53,7 @@ enum Measure {
 }
 
 impl Measure {
-    fn of<'c>(self, calls: impl IntoIterator<Item = &'c Calls>) -> Side {
+    fn of<'c>(self, calls: impl IntoIterator<Item = &'c PeerCalls>) -> Side {
         let mut side = Side::default();
         for calls in calls {
             let failed = match self {
@@ -150,7 +150,7 @@ impl Search<'_, '_> {
     fn deviates<'c>(
         &self,
         measure: Measure,
-        now: impl Iterator<Item = &'c Calls>,
+        now: impl Iterator<Item = &'c PeerCalls>,
         past: &[Callers],
         keep: impl Fn(u32) -> bool,
     ) -> Option<(Contrast, f64)> {
@@ -258,7 +258,7 @@ impl Search<'_, '_> {
     }
 }
 
-/// Calls as requests of weight one.
+/// PeerCalls as requests of weight one.
 fn share(side: Side) -> Share {
     let tally = |n: u64| Tally {
         n,
