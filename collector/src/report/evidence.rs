@@ -24,7 +24,9 @@ pub(super) struct Sample {
 /// One item of a component held against healthy windows.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Finding {
-    /// `origin`, `error_events`, `self_time`, `gap`, `structure`.
+    /// Requests: `throws` (they fail at its spans), `misleads` (at its callers), `meets` (at another when
+    /// it takes part). Spans: `origin` (they fail, no child does), `error_events`, `children` (sets of
+    /// children not seen otherwise), `calls` (calls a span). Times: `self_time`, `gap`.
     pub(super) kind: String,
     /// What it is about: an operation, or caller and callee.
     pub(super) subject: String,
@@ -44,13 +46,18 @@ pub(super) struct Finding {
     pub(super) sampling: f64,
     /// Standard error of the effect: `sqrt(spread² + sampling)`.
     pub(super) error: f64,
-    /// 95 % interval of `effect - explained`: of Student's t; where `freedom` is null, Newcombe's of two
-    /// shares.
+    /// 95 % interval of `effect - explained`: of Student's t; where requests are counted, Newcombe's of
+    /// two shares.
     pub(super) interval: [f64; 2],
-    /// `(effect - explained) / error`, its size for calls a span; where `freedom` is null, the root of
-    /// twice the log-likelihood ratio.
+    /// `(effect - explained) / error`, its size for `calls`. Where requests are counted, the root of twice
+    /// what their log-likelihood ratio exceeds `penalty` by: `k ln(s / b) + (n - k) ln((1 - s) / (1 - b))`
+    /// of `k` of `n` now, `s = k / n`, and `b` the larger of 0.001 and `(k + 0.5) / (n + 1)` of the
+    /// baseline.
     pub(super) z: f64,
-    /// One-sided p-value of `z`; two-sided where fewer is as odd as more.
+    /// Nats taken off the log-likelihood ratio where requests are counted, 0 otherwise: what the kind
+    /// starts behind, and the logarithm of how many operations it was picked from.
+    pub(super) penalty: f64,
+    /// One-sided p-value of `z`; two-sided for `calls`.
     pub(super) p_value: f64,
     /// Degrees of freedom of Student's t; null for the normal distribution.
     pub(super) freedom: Option<f64>,
@@ -109,6 +116,7 @@ impl Finding {
             error: finite(finding.error),
             interval: [finite(finding.interval.0), finite(finding.interval.1)],
             z: finite(finding.z),
+            penalty: finite(finding.penalty),
             p_value: finite(finding.p_value),
             freedom: Some(finding.freedom).filter(|f| f.is_finite()),
             strength: finite(finding.strength),

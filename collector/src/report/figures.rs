@@ -102,6 +102,31 @@ pub(super) fn p_value(p: f64) -> String {
     }
 }
 
+/// A factor by its logarithm: `×3.2`, `×0.41`.
+pub(super) fn factor(logarithm: f64) -> String {
+    let x = logarithm.clamp(-20.0, 20.0).exp();
+    if (0.01..9_999.5).contains(&x) {
+        format!("×{}", three_digits(x))
+    } else {
+        format!("×{x:.0e}")
+    }
+}
+
+/// A strength in at most six columns: `6.1`, `1,250`.
+pub(super) fn strength(x: f64) -> String {
+    if x < 99.95 { format!("{x:.1}") } else { short_count(whole(x)) }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "shown rounded")]
+fn whole(x: f64) -> u64 {
+    x.max(0.0).round() as u64
+}
+
+/// A probability: never shown as certain.
+pub(super) fn probability(p: f64) -> String {
+    if p > 0.995 { ">99%".into() } else { percent(p) }
+}
+
 /// A score in at most seven columns.
 pub(super) fn score(x: f64) -> String {
     if x.is_infinite() {
@@ -215,6 +240,18 @@ mod tests {
         assert_eq!(p_value(0.0213), "p = 0.02");
         assert_eq!(p_value(3.2e-5), "p = 3e-5");
         assert_eq!(p_value(0.0), "p < 1e-12");
+    }
+
+    #[test]
+    fn factors_and_strengths_stay_short() {
+        assert_eq!(factor(0.0), "×1.00");
+        assert_eq!(factor(3.2_f64.ln()), "×3.20");
+        assert_eq!(factor(-1.0), "×0.37");
+        assert_eq!(factor(1e9), "×5e8");
+        assert_eq!(strength(6.14), "6.1");
+        assert_eq!(strength(1249.7), "1,250");
+        assert_eq!(probability(0.999), ">99%");
+        assert_eq!(probability(0.714), "71.4%");
     }
 
     #[test]

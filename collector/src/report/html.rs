@@ -7,16 +7,18 @@
 use std::collections::BTreeSet;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
-use resus_model::{Candidate, Component, Diagnosis, EntryFinding, EntryState, Suspect, Verdict};
+use resus_model::{
+    Candidate, Component, DecidedBy, Diagnosis, EntryFinding, EntryState, Obstacle, Suspect,
+    Verdict,
+};
 use resus_plan::{PlanDocument, Proposal, RestartTree, Step};
 
 use super::dendrogram::dendrogram;
-use super::figures::{
-    count, p_value, percent, plural, points, ratio, round_percent, score, window,
-};
-use super::sentence::{self, Part, QualityLine, Sentence};
+use super::figures::{count, percent, plural, points, ratio, round_percent, window};
+use super::quality::{QualityLine, quality};
+use super::sentence::{self, Part, Sentence};
 use super::text::{clean, shorten};
-use super::{Analysis, steps, svg, table, tree, waterfall};
+use super::{Analysis, cards, findings, method, steps, svg, tree, waterfall};
 
 const STYLE: &str = include_str!("page.css");
 
@@ -24,8 +26,7 @@ const STYLE: &str = include_str!("page.css");
 const HEADLINE: usize = 40;
 const LISTED: usize = 72;
 const NAME: usize = 120;
-/// So many suspects, groups of suspects, entry operations and weaker candidates are drawn.
-const SUSPECTS: usize = 12;
+/// So many pairs of requests, entry operations and weaker candidates are drawn.
 const PAIRS: usize = 3;
 const ENTRIES: usize = 12;
 const CONSIDERED: usize = 20;
@@ -33,7 +34,7 @@ const CONSIDERED: usize = 20;
 /// The analysis as a self-contained HTML page.
 #[must_use]
 pub(crate) fn html(analysis: &Analysis<'_>) -> String {
-    let Analysis { diagnosis, quality, tree, proposal, meta } = *analysis;
+    let Analysis { diagnosis, quality: of_data, tree, proposal, meta } = *analysis;
     let title = sentence::headline(diagnosis).text_with(|n| shorten(n, 48));
     let page = markup! {
         (DOCTYPE)
@@ -54,15 +55,16 @@ pub(crate) fn html(analysis: &Analysis<'_>) -> String {
                     span { (window(diagnosis.window)) }
                 }
                 main {
-                    (verdict(diagnosis, proposal, quality))
-                    (suspects(diagnosis))
+                    (verdict(diagnosis, proposal, of_data))
+                    (obstacles(&diagnosis.obstacles))
+                    (cards::suspects(diagnosis))
                     (remedy(diagnosis, tree, proposal))
                     (entries(diagnosis))
                     (requests(diagnosis))
                     (closeness(diagnosis))
                     (considered(diagnosis))
                     (how(diagnosis, meta.windows))
-                    (data(&sentence::quality(quality)))
+                    (data(&quality(of_data)))
                 }
                 footer { "Made by Resus " (meta.version) " from traces alone." }
             }
@@ -72,7 +74,7 @@ pub(crate) fn html(analysis: &Analysis<'_>) -> String {
 }
 
 /// A sentence with its names set apart.
-fn say(sentence: &Sentence) -> Markup {
+pub(super) fn say(sentence: &Sentence) -> Markup {
     say_short(sentence, NAME)
 }
 
@@ -96,7 +98,7 @@ fn words(text: &str) -> Markup {
     }
 }
 
-fn name(component: &Component) -> Markup {
+pub(super) fn name(component: &Component) -> Markup {
     let text = component.to_string();
     markup! { bdi.name title=(shorten(&text, 400)) { (shorten(&text, LISTED)) } }
 }
@@ -167,79 +169,17 @@ const fn mode_word(plan: &PlanDocument) -> &'static str {
     }
 }
 
-fn suspects(diagnosis: &Diagnosis) -> Markup {
-    let suspects = diagnosis.suspects();
-    let hidden = suspects.len().saturating_sub(SUSPECTS);
+fn obstacles(obstacles: &[Obstacle]) -> Markup {
     markup! {
-        @if !suspects.is_empty() {
-            section {
-                h2 { "Suspects" }
-                p.lead { "How much of what failed, and of what passed, used each of them." }
-                div.cards {
-                    @for (i, suspect) in suspects.iter().take(SUSPECTS).enumerate() {
-                        (card(i + 1, suspect, diagnosis))
-                    }
-                }
-                @if hidden > 0 {
-                    p.note { "and " (plural(hidden as u64, "more suspect", "more suspects")) ", all in the JSON." }
-                }
-                @for group in sentence::groups(suspects).iter().filter(|g| g.len() > 1) {
-                    p.callout { (say(&sentence::inseparable(group))) }
+        @if !obstacles.is_empty() {
+            section.obstacles {
+                h2 { "A restart will not help" }
+                @for obstacle in obstacles {
+                    p { span.mark.hot { "The fault " (findings::obstacle(obstacle.kind)) } }
+                    p.lead { (say(&findings::says_obstacle(obstacle))) }
                 }
             }
         }
-    }
-}
-
-fn card(rank: usize, suspect: &Suspect, diagnosis: &Diagnosis) -> Markup {
-    let Candidate { component, score: value, presence, .. } = &suspect.candidate;
-    let counts = presence.counts;
-    let weighted = presence.weighted != counts;
-    markup! {
-        article.card {
-            header {
-                span.rank { (rank) }
-                h3 { (name(component)) }
-                span.score { span.unit { (presence.coefficient) " " } (score(*value)) }
-            }
-            div.evidence {
-                (evidence(
-                    sentence::failing(diagnosis), "failed", counts.failed_with, counts.failed_without
-                ))
-                (evidence("passed", "passed", counts.passed_with, counts.passed_without))
-            }
-            p.proof { (say(&sentence::proof(&suspect.candidate, diagnosis))) }
-            dl.facts {
-                div { dt { "Effect" } dd { (points(presence.effect)) " points" } }
-                div { dt { "By chance" } dd { (p_value(presence.p_value)) } }
-                @if let Some(distance) = presence.distance {
-                    div { dt { "Distance" } dd { (format!("{distance:.3}")) } }
-                }
-                div { dt { "Failures began here" } dd { (count(presence.origins)) } }
-                @if weighted {
-                    div {
-                        dt { "By sampling weight" }
-                        dd {
-                            (count(presence.weighted.failed_with)) " of "
-                            (count(presence.weighted.failed_with + presence.weighted.failed_without))
-                            " failed"
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// One bar: how many of the requests used the component.
-fn evidence(what: &str, class: &str, with: u64, without: u64) -> Markup {
-    let share = ratio(with, with + without);
-    let label = format!("{} of {} {what} requests used it", count(with), count(with + without));
-    markup! {
-        span.what { (what) }
-        (svg::bar(share, class, &label))
-        span.share { (percent(share)) }
-        span.counts { b { (count(with)) } " with, " (count(without)) " without" }
     }
 }
 
@@ -369,17 +309,26 @@ fn requests(diagnosis: &Diagnosis) -> Markup {
             pairs.push(*suspect);
         }
     }
+    // Nothing has to fail for something to be wrong.
+    let fails = |suspect: &&Suspect| suspect.candidate.presence.counts.failed_with > 0;
     markup! {
         @if !pairs.is_empty() {
             section {
-                h2 { "One that failed, beside one that passed" }
+                h2 {
+                    @if pairs.iter().any(fails) { "One that failed, beside one that passed" }
+                    @else { "One now, beside one of healthy windows" }
+                }
                 @for suspect in &pairs {
                     p.lead {
-                        "A failing request through " (name(&suspect.candidate.component))
-                        @if suspect.nearest_passing.is_some() { ", and the passing request most like it" }
+                        @if fails(suspect) { "A failing request through " } @else { "An odd request through " }
+                        (name(&suspect.candidate.component))
+                        @if suspect.nearest_passing.is_some() {
+                            @if fails(suspect) { ", and the passing request most like it" }
+                            @else { ", and the healthy request most like it" }
+                        }
                         "."
                     }
-                    (waterfall::pair(&suspect.failing[0], suspect.nearest_passing.as_ref()))
+                    (waterfall::pair(&suspect.failing[0], suspect.nearest_passing.as_ref(), fails(suspect)))
                 }
             }
         }
@@ -389,15 +338,19 @@ fn requests(diagnosis: &Diagnosis) -> Markup {
 fn closeness(diagnosis: &Diagnosis) -> Markup {
     let suspects: BTreeSet<&Component> =
         diagnosis.suspects().iter().map(|s| &s.candidate.component).collect();
-    let picture = diagnosis.dendrogram.as_ref().and_then(|d| dendrogram(d, &suspects));
+    // The cut decides only where presence does.
+    let decides = diagnosis.decided_by == DecidedBy::Presence;
+    let tree = diagnosis.dendrogram.as_ref().filter(|_| decides || diagnosis.failed > 0);
+    let picture = tree.and_then(|d| dendrogram(d, &suspects));
     markup! {
         @if let Some(picture) = picture {
             section {
                 h2 { "How close each is to the failures" }
                 p.lead {
                     (sentence::capitalised(sentence::level(diagnosis.level).1))
-                    " joined far left took part in nearly the same requests; what joins the failures "
-                    "left of the cut is suspected."
+                    " joined far left took part in nearly the same requests"
+                    @if decides { "; what joins the failures left of the cut is suspected." }
+                    @else { ". Here other evidence has decided, not the cut." }
                 }
                 (picture)
             }
@@ -429,7 +382,7 @@ fn considered(diagnosis: &Diagnosis) -> Markup {
                     div.considered {
                         @for candidate in diagnosis.considered.iter().take(CONSIDERED) {
                             div.weak {
-                                div.who { (name(&candidate.component)) span.soft { " " (score(candidate.score)) } }
+                                div.who { (name(&candidate.component)) span.soft { " " (sentence::worth(candidate, diagnosis)) } }
                                 div.twin {
                                     (svg::bar(failed(candidate), "failed", &format!("{} of what failed", percent(failed(candidate)))))
                                     (svg::bar(passed(candidate), "passed", &format!("{} of what passed", percent(passed(candidate)))))
@@ -455,7 +408,7 @@ fn how(diagnosis: &Diagnosis, windows: &str) -> Markup {
             ul.plain.prose {
                 li { (sentence::windows(diagnosis)) }
                 @if !windows.is_empty() { li { (clean(windows)) } }
-                @if let Some(method) = table::method(diagnosis) { li { (method) } }
+                @if let Some(method) = method::method(diagnosis) { li { (method) } }
                 @for note in &diagnosis.notes { li { (clean(note)) } }
             }
         }

@@ -98,6 +98,7 @@ impl AnalysisJson {
                 .iter()
                 .map(|c| Considered { proof: proof(c), rejected: c.rejected.clone() })
                 .collect(),
+            decided_by: diagnosis.decided_by.name().to_owned(),
             obstacles: diagnosis.obstacles.iter().map(Obstacle::of).collect(),
             on_every_path: components(&diagnosis.on_every_path),
             dendrogram: diagnosis.dendrogram.as_ref().map(Dendrogram::of),
@@ -376,7 +377,7 @@ impl Quality {
             unlabelled: quality.unlabelled,
             cancelled: quality.cancelled,
             weighted: quality.weighted,
-            biased: sentence::biased(quality),
+            biased: super::quality::biased(quality),
             outside: quality.outside,
             failed: quality.failed,
             unknown_services: quality.unknown_services,

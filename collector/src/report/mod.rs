@@ -4,13 +4,20 @@
 //! from traces are never trusted here: they are escaped, shortened and stripped of control
 //! characters on their way out.
 
+mod cards;
 mod dendrogram;
 mod evidence;
 mod figures;
+mod findings;
 mod html;
 mod json;
+mod method;
+mod pair;
+mod quality;
 #[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod samples_plan;
 mod sentence;
 mod steps;
 mod svg;

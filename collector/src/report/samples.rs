@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 
 use resus_model::{
-    Candidate, Component, Counts, Dendrogram, Diagnosis, EntryFinding, EntryState, Exemplar,
-    ExemplarSpan, ExemplarText, FailureKind, Kind, Level, Merge, Outcome, Presence, Quality,
-    Signature, SkipReason, Suspect, TraceId, Verdict, WhyNoVerdict, Window,
+    Bucket, Candidate, Component, Counts, DecidedBy, Dendrogram, Diagnosis, EntryFinding,
+    EntryState, EvidenceKind, Exemplar, ExemplarSpan, ExemplarText, FailureKind, Finding,
+    Histogram, Kind, Level, Merge, Obstacle, ObstacleKind, Outcome, Presence, Quality, Signature,
+    SkipReason, Suspect, TraceId, Verdict, WhyNoVerdict, Window,
 };
-use resus_plan::{ContentHash, Nothing, NothingReason, Plan, Proposal, RestartTree};
-use serde_json::{Value, json};
+use resus_plan::{Nothing, NothingReason, Proposal, RestartTree};
 
+use super::samples_plan::{plan, tree};
 use super::{Analysis, Meta};
 
-const START: u64 = 1_772_359_200_000_000_000;
-const MINUTE: u64 = 60_000_000_000;
+pub(super) const START: u64 = 1_772_359_200_000_000_000;
+pub(super) const MINUTE: u64 = 60_000_000_000;
 
 /// An analysis that owns its parts.
 pub(super) struct Sample {
@@ -288,6 +289,7 @@ fn diagnosis(verdict: Verdict) -> Diagnosis {
         dependency: vec![service("cardvault"), service("checkoutservice"), service("frontend")],
         failed: 415,
         passed: 9_352,
+        decided_by: DecidedBy::Presence,
         obstacles: Vec::new(),
         notes: vec!["Failures at entry operations that do not deviate are left aside.".to_owned()],
     }
@@ -398,132 +400,107 @@ pub(super) fn no_verdict() -> Sample {
     }
 }
 
-/// The shop's cells.
-pub(super) fn tree() -> RestartTree {
-    let text = r#"
-version = 1
-[[cell]]
-id = "shop"
-rung = "system"
-protected = false
-restartable = false
-
-[[cell]]
-id = "checkout"
-parent = "shop"
-rung = "group"
-executor = { command = { argv = ["/usr/local/bin/restart-group", "checkout"] } }
-
-[[cell]]
-id = "payment"
-parent = "checkout"
-rung = "service"
-match = [{ service = "paymentservice" }]
-executor = { systemd = { unit = "payment.service" } }
-requires = ["cardvault"]
-
-[[cell]]
-id = "cardvault"
-parent = "checkout"
-rung = "service"
-match = [{ service = "cardvault" }]
-executor = { systemd = { unit = "cardvault.service" } }
-budget = "3/1h"
-
-[[cell]]
-id = "orders"
-parent = "checkout"
-rung = "service"
-match = [{ service = "checkoutservice" }, { service = "shippingservice" }]
-executor = { systemd = { unit = "orders.service" } }
-
-[[cell]]
-id = "cart"
-parent = "shop"
-rung = "service"
-match = [{ service = "cartservice" }]
-replicas = 3
-executor = { kubernetes = { namespace = "shop", deployment = "cartservice" } }
-
-[[cell]]
-id = "store"
-parent = "shop"
-rung = "service"
-match = [{ service = "redis-cart" }]
-protected = true
-
-[[cell]]
-id = "web"
-parent = "shop"
-rung = "service"
-match = [{ service = "frontend" }, { service = "adservice" }]
-executor = { docker = { container = "frontend" } }
-"#;
-    RestartTree::parse(text, "shop.toml").unwrap_or_else(|e| panic!("the shop's tree: {e}"))
-}
-
-/// Restart the vault, and what needs it.
-fn plan(tree: &RestartTree) -> Plan {
-    let hash = |text: &str| ContentHash::of(text.as_bytes()).to_string();
-    let step = |order: u32, action: &str, cell: &str, unit: &str, because: Value| {
-        json!({
-            "order": order, "action": action, "cell": cell, "rung": "service",
-            "executor": { "systemd": { "unit": unit } }, "because": because,
-            "restart_time_ms": 10_000, "grace_ms": 30_000,
-        })
+/// Nothing fails, but one service got slow and another complains: all kinds of evidence were heard.
+pub(super) fn evidence() -> Sample {
+    let slow = Finding {
+        windows: 3,
+        explained: 0.08,
+        offset_us: Some(50.0),
+        times: Some(Box::new((
+            times(&[(4, 40), (5, 210), (7, 61)]),
+            times(&[(1, 2_400), (2, 700)]),
+        ))),
+        ..finding(EvidenceKind::SelfTime, "cartservice GetCart", (311, 0, 8.45), (3_100, 0, 7.22))
     };
-    let mut restart = step(2, "restart", "cardvault", "cardvault.service", json!("suspect"));
-    restart["budgets"] = json!([{ "cell": "cardvault", "restarts": 3, "per_ms": 3_600_000 }]);
-    let obliged = json!({ "obliged": "cardvault" });
-    let mut document = json!({
-        "schema": "resus.plan/1",
-        "made_from": {
-            "tree": tree.hash().to_string(), "evidence": hash("evidence"), "policy": hash("policy"),
+    let calls = finding(
+        EvidenceKind::Calls,
+        "cartservice GetCart → redis-cart GET",
+        (311, 131, 0.4212),
+        (3_100, 3_100, 1.0),
+    );
+    let requests = Finding {
+        freedom: f64::INFINITY,
+        penalty: 0.693,
+        ..finding(EvidenceKind::Throws, "cartservice", (311, 6, 0.0193), (3_100, 2, 0.0006))
+    };
+    let complains = Finding {
+        strength: 2.1,
+        ..finding(
+            EvidenceKind::ErrorEvents,
+            "adservice GetAds",
+            (200, 31, 0.155),
+            (1_900, 12, 0.0063),
+        )
+    };
+    let none = [0, 0, 311, 9_456];
+    let of = |name: &str, group, probability, findings| Candidate {
+        score: probability,
+        probability,
+        findings,
+        ..candidate(service(name), group, none, (1.0, 0))
+    };
+    let suspects = vec![
+        suspect(of("cartservice", 0, 0.9968, vec![slow, calls, requests]), ""),
+        suspect(of("adservice", 1, 0.0021, vec![complains]), ""),
+    ];
+    let mut diagnosis = diagnosis(Verdict::Suspects(suspects));
+    diagnosis.decided_by = DecidedBy::Evidence;
+    diagnosis.failed = 0;
+    diagnosis.entries.retain(|e| e.state != EntryState::Deviates);
+    diagnosis.dendrogram = None;
+    diagnosis.obstacles = vec![Obstacle {
+        kind: ObstacleKind::Version,
+        subject: "cartservice version 1.3".to_owned(),
+        victims: vec![service("cartservice")],
+        counts: Counts {
+            failed_with: 0,
+            failed_without: 0,
+            passed_with: 311,
+            passed_without: 9_456,
         },
-        "watermark_unix_nano": (START + 20 * MINUTE).to_string(),
-        "expires_unix_nano": (START + 30 * MINUTE).to_string(),
-        "mode": "approve",
-        "reason": "cardvault goes with the failures",
-        "targets": [{ "cell": "cardvault", "rung": "service", "suspects": [{ "service": "cardvault" }] }],
-        "steps": [
-            step(1, "stop", "payment", "payment.service", obliged.clone()),
-            restart,
-            step(3, "start", "payment", "payment.service", obliged),
-        ],
-        "on_failure": "start_stopped",
-        "deadline_ms": 90_000,
-        "verify": {
-            "entries": [{
-                "entry": { "service": "frontend", "operation": "POST /cart/checkout" },
-                "failure": "error", "share_before_ppm": 229_399, "share_at_most_ppm": 60_350,
-            }],
-            "min_requests": 30, "settle_ms": 30_000, "window_ms": 60_000,
-        },
-        "next_rung": { "cell": "checkout" },
-        "evidence": [],
-        "withheld": [{
-            "component": { "service": "paymentservice" }, "cell": "payment",
-            "reason": "over_max_cells",
-            "detail": "the policy lets one plan restart 1 cell, and better suspects come first",
-        }],
-    });
-    let id = ContentHash::of(sorted(&document).as_bytes()).to_string();
-    document["id"] = json!(id);
-    serde_json::from_value(document).unwrap_or_else(|e| panic!("the shop's plan: {e}"))
+        effect: 0.91,
+        p_value: 3e-9,
+        sentence: "cartservice is slow in version 1.3 (311 spans) and not in 1.2: roll it back"
+            .to_owned(),
+    }];
+    let far = "its strongest evidence is 1.2 times what a healthy window shows at most; suspects have 2.5";
+    diagnosis.considered =
+        vec![Candidate { rejected: far.to_owned(), ..of("redis-cart", 2, 0.0007, Vec::new()) }];
+    Sample { diagnosis, quality: quality(), tree: None, proposal: None }
 }
 
-/// Canonical JSON of a document without floats: keys in order, no spaces.
-fn sorted(value: &Value) -> String {
-    match value {
-        Value::Object(map) => {
-            let map: BTreeMap<&String, &Value> = map.iter().collect();
-            let parts: Vec<String> =
-                map.iter().map(|(k, v)| format!("{}:{}", json!(k), sorted(v))).collect();
-            format!("{{{}}}", parts.join(","))
-        }
-        Value::Array(items) => {
-            format!("[{}]", items.iter().map(sorted).collect::<Vec<_>>().join(","))
-        }
-        other => other.to_string(),
+fn finding(
+    kind: EvidenceKind,
+    subject: &str,
+    now: (u64, u64, f64),
+    baseline: (u64, u64, f64),
+) -> Finding {
+    let sample =
+        |(n, count, mean): (u64, u64, f64)| resus_model::Sample { n, count, mean, variance: 0.04 };
+    let effect = now.2 - baseline.2;
+    Finding {
+        kind,
+        subject: subject.to_owned(),
+        now: sample(now),
+        baseline: sample(baseline),
+        effect,
+        explained: 0.0,
+        spread: 0.05,
+        windows: 3,
+        sampling: 0.0002,
+        error: 0.052,
+        interval: (effect - 0.11, effect + 0.11),
+        z: effect / 0.052,
+        penalty: 0.0,
+        p_value: 4e-7,
+        freedom: 14.0,
+        strength: 6.13,
+        offset_us: None,
+        times: None,
     }
+}
+
+/// Counts by milliseconds.
+fn times(counts: &[(u64, u64)]) -> Histogram {
+    Histogram::from_counts(counts.iter().map(|&(ms, n)| (Bucket::of(ms * 1_000_000), n)))
 }

@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 
 use resus_model::{
-    Candidate, Component, Counts, Diagnosis, EntryFinding, EntryState, FailureKind, Level,
-    Presence, Quality, SkipReason, Suspect, Verdict, WhyNoVerdict,
+    Candidate, Component, Counts, DecidedBy, Diagnosis, EntryFinding, EntryState, FailureKind,
+    Level, Presence, Suspect, Verdict, WhyNoVerdict,
 };
 
-use super::figures::{count, p_value, percent, plural, points, ratio, window};
+use super::figures::{count, p_value, percent, plural, points, probability, ratio, score, window};
+use super::findings;
 
 /// A piece of a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,6 +170,9 @@ pub(super) fn headline(diagnosis: &Diagnosis) -> Sentence {
     match &diagnosis.verdict {
         Verdict::Healthy => Sentence::of("Nothing fails or slows beyond the ordinary"),
         Verdict::NoVerdict(_) => Sentence::of("This data does not tell what is to blame"),
+        Verdict::Suspects(suspects) if diagnosis.decided_by == DecidedBy::Evidence => {
+            most_likely(suspects)
+        }
         Verdict::Suspects(suspects) => {
             let groups = groups(suspects);
             let Some(first) = groups.first() else { return Sentence::of("No suspect") };
@@ -182,6 +186,28 @@ pub(super) fn headline(diagnosis: &Diagnosis) -> Sentence {
             sentence.words(if many { " go with the failures" } else { " goes with the failures" })
         }
     }
+}
+
+/// `cart (97.3%) is the most likely cause`, with those that come after it.
+fn most_likely(suspects: &[Suspect]) -> Sentence {
+    let mut sentence = Sentence::default();
+    let shown = if suspects.len() > 3 { 2 } else { suspects.len() };
+    for (i, Suspect { candidate, .. }) in suspects.iter().take(shown).enumerate() {
+        if i > 0 {
+            let last = i + 1 == suspects.len();
+            sentence = sentence.words(if last { " and " } else { ", " });
+        }
+        let sure = format!(" ({})", probability(candidate.probability));
+        sentence = sentence.name(&candidate.component).words(sure);
+    }
+    if suspects.len() > shown {
+        sentence = sentence.words(format!(" and {} more", count((suspects.len() - shown) as u64)));
+    }
+    sentence.words(if suspects.len() == 1 {
+        " is the most likely cause"
+    } else {
+        " are the most likely causes"
+    })
 }
 
 /// How sure the headline is and on what numbers, in a sentence or two.
@@ -198,6 +224,9 @@ pub(super) fn grounds(diagnosis: &Diagnosis) -> Sentence {
             }
             sentence
         }
+        Verdict::Suspects(suspects) if diagnosis.decided_by == DecidedBy::Evidence => suspects
+            .first()
+            .map_or_else(Sentence::default, |s| by_evidence(&s.candidate, diagnosis)),
         Verdict::Suspects(suspects) => {
             let groups = groups(suspects);
             let Some(first) = groups.first() else { return Sentence::default() };
@@ -262,8 +291,37 @@ fn of_all(part: u64, whole: u64) -> String {
     format!("{} of {}", count(part), count(whole))
 }
 
-/// The proof of one candidate: its table, what it does to the failing share, where errors began.
+/// The proof of one candidate: what decided about it, then the rest.
 pub(super) fn proof(candidate: &Candidate, diagnosis: &Diagnosis) -> Sentence {
+    match diagnosis.decided_by {
+        DecidedBy::Evidence => by_evidence(candidate, diagnosis),
+        DecidedBy::Presence => by_presence(candidate, diagnosis),
+    }
+}
+
+/// The strongest evidence, and whether it goes with requests that fail.
+fn by_evidence(candidate: &Candidate, diagnosis: &Diagnosis) -> Sentence {
+    let told = findings::strongest(candidate).map(findings::says);
+    let sentence = told.unwrap_or_else(|| {
+        Sentence::default()
+            .name(&candidate.component)
+            .words(": nothing by itself speaks against it.")
+    });
+    if diagnosis.failed == 0 {
+        return sentence;
+    }
+    let with = candidate.presence.counts.failed_with > 0;
+    sentence.words(" ").then(if with {
+        Sentence::of("It ")
+            .then(took_part(&candidate.presence.counts, failing(diagnosis)))
+            .words(".")
+    } else {
+        Sentence::of(format!("It took part in no {} request.", failing(diagnosis)))
+    })
+}
+
+/// Its table, what it does to the failing share, where errors began.
+fn by_presence(candidate: &Candidate, diagnosis: &Diagnosis) -> Sentence {
     let presence = &candidate.presence;
     let Counts { failed_with, failed_without, passed_with, passed_without } = presence.counts;
     let mut sentence = Sentence::default()
@@ -301,12 +359,23 @@ pub(super) fn proof(candidate: &Candidate, diagnosis: &Diagnosis) -> Sentence {
     sentence.words(format!(" Fisher's exact test: {}.", p_value(presence.p_value)))
 }
 
+/// What a candidate is worth, short: its probability, or its score.
+pub(super) fn worth(candidate: &Candidate, diagnosis: &Diagnosis) -> String {
+    match diagnosis.decided_by {
+        DecidedBy::Evidence => probability(candidate.probability),
+        DecidedBy::Presence => score(candidate.score),
+    }
+}
+
 /// Why a group's members have one score.
-pub(super) fn inseparable(members: &[&Suspect]) -> Sentence {
+pub(super) fn inseparable(members: &[&Suspect], decided_by: DecidedBy) -> Sentence {
     let names = names_of(members.iter().map(|s| &s.candidate.component));
-    Sentence::default()
-        .names(&names, 6)
-        .words(" took part in exactly the same requests and cannot be told apart by presence.")
+    Sentence::default().names(&names, 6).words(match decided_by {
+        DecidedBy::Presence => {
+            " took part in exactly the same requests and cannot be told apart by presence."
+        }
+        DecidedBy::Evidence => " have equal evidence against them and cannot be told apart.",
+    })
 }
 
 /// Components that presence says nothing about.
@@ -432,143 +501,6 @@ pub(super) fn windows(diagnosis: &Diagnosis) -> String {
         text.push_str(" The windows were chosen from the data: p-values are conditional on that.");
     }
     text
-}
-
-/// A line of the quality report: what, its number, and whether it speaks against the data.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct QualityLine {
-    pub(super) label: &'static str,
-    pub(super) value: String,
-    pub(super) bad: bool,
-}
-
-/// The quality report: the always-present lines, then whatever is not zero.
-pub(super) fn quality(q: &Quality) -> Vec<QualityLine> {
-    let Quality {
-        spans,
-        skipped,
-        lenient,
-        traces,
-        orphans,
-        rootless,
-        many_roots,
-        duplicates,
-        conflicting,
-        cyclic,
-        negative_durations,
-        zero_durations,
-        before_parent: _,
-        before_parent_same_host,
-        unknown_outcomes,
-        unlabelled,
-        cancelled,
-        weighted: _,
-        outside,
-        failed: _,
-        unknown_services,
-        linked,
-        range,
-    } = q;
-    let line = |label, value: String, bad| QualityLine { label, value, bad };
-    // Odd spans are data; one in a hundred is where they begin to matter.
-    let many = |n: u64, of: u64| n.saturating_mul(100) > of;
-    let clocks = *before_parent_same_host + *negative_durations;
-    let mut lines = vec![
-        line("spans read", count(*spans), false),
-        line("records skipped", skip_text(skipped), many(q.skipped_total(), *spans)),
-        line("traces", count(*traces), false),
-        line("parents missing", plural(*orphans, "span", "spans"), many(*orphans, *spans)),
-        line("roots missing", plural(*rootless, "trace", "traces"), many(*rootless, *traces)),
-        line(
-            "duplicates left out",
-            duplicates_text(*duplicates, *conflicting),
-            many(*conflicting, *spans),
-        ),
-        line("clock anomalies", clock_text(q), many(clocks, *spans)),
-        line("time range", range.map_or_else(|| "no span".into(), window), range.is_none()),
-        line("sampling", sampling(q), biased(q)),
-    ];
-    let further = [
-        ("several roots", *many_roots, "trace", "traces", false),
-        ("cut out of a cycle", *cyclic, "span", "spans", true),
-        ("zero durations", *zero_durations, "span", "spans", false),
-        ("outcome unknown", *unknown_outcomes, "request", "requests", false),
-        ("without any status", *unlabelled, "request", "requests", false),
-        ("cancelled by caller", *cancelled, "request", "requests", false),
-        ("outside the windows", *outside, "request", "requests", false),
-        ("services without name", *unknown_services, "service", "services", true),
-        ("linked elsewhere", *linked, "span", "spans", false),
-    ];
-    for (label, n, one, many, bad) in further {
-        if n > 0 {
-            lines.push(line(label, plural(n, one, many), bad));
-        }
-    }
-    if !lenient.is_empty() {
-        let texts: Vec<_> =
-            lenient.iter().map(|(what, n)| format!("{what} ({})", count(*n))).collect();
-        lines.push(line("read leniently", texts.join(", "), false));
-    }
-    lines
-}
-
-fn skip_text(skipped: &BTreeMap<SkipReason, (u64, String)>) -> String {
-    if skipped.is_empty() {
-        return "0".into();
-    }
-    let texts: Vec<_> = skipped
-        .iter()
-        .map(|(reason, (n, example))| {
-            let first = if example.is_empty() { String::new() } else { format!(", as {example}") };
-            format!("{} without a usable {}{first}", count(*n), reason.field())
-        })
-        .collect();
-    texts.join("; ")
-}
-
-fn duplicates_text(duplicates: u64, conflicting: u64) -> String {
-    let text = plural(duplicates, "span", "spans");
-    if conflicting == 0 {
-        text
-    } else {
-        format!("{text}, {} with other content", count(conflicting))
-    }
-}
-
-fn clock_text(q: &Quality) -> String {
-    let mut texts = Vec::new();
-    if q.before_parent > 0 {
-        texts.push(format!(
-            "{} before the parent ({} on the same host)",
-            plural(q.before_parent, "span starts", "spans start"),
-            count(q.before_parent_same_host)
-        ));
-    }
-    if q.negative_durations > 0 {
-        texts.push(plural(q.negative_durations, "negative duration", "negative durations"));
-    }
-    if texts.is_empty() { "none".into() } else { texts.join(", ") }
-}
-
-/// Whether the sample looks biased: more than half of the requests failed and none says with which
-/// probability it was kept, as tail sampling leaves it.
-pub(super) fn biased(q: &Quality) -> bool {
-    q.weighted == 0 && q.failed > 0 && q.failed.saturating_mul(2) > q.traces
-}
-
-fn sampling(q: &Quality) -> String {
-    if q.weighted > 0 {
-        return format!(
-            "{} a sampling weight",
-            plural(q.weighted, "request carries", "requests carry")
-        );
-    }
-    if biased(q) {
-        return "no weights and mostly failures: the sample looks biased towards failures, shares \
-                are not rates"
-            .into();
-    }
-    "no weights: every request counts once".into()
 }
 
 /// The first letter upper-case.

@@ -2,21 +2,23 @@
 
 use anstyle::{AnsiColor, Style};
 use resus_model::{
-    Candidate, Component, Dendrogram, Diagnosis, EntryFinding, EntryState, Suspect, Verdict,
+    Candidate, Component, DecidedBy, Diagnosis, EntryFinding, EntryState, Obstacle, Suspect,
+    Verdict,
 };
 use resus_plan::{PlanDocument, Proposal};
 
-use super::figures::{percent, plural, points, score, short_count};
-use super::sentence::{self, QualityLine, Sentence};
+use super::figures::{plural, points, probability, score, short_count, strength};
+use super::quality::{QualityLine, quality};
+use super::sentence::{self, Sentence};
 use super::text::{clean, left, right, shorten, wrap};
-use super::{Analysis, steps};
+use super::{Analysis, findings, method, pair, steps};
 
 /// What fits everywhere.
 const COLUMNS: usize = 80;
 /// Longer names are cut in sentences: two of them and some words fit into two lines.
 const NAME: usize = 56;
 /// Columns for a component in the suspects' table.
-const COMPONENT: usize = 26;
+const COMPONENT: usize = 25;
 /// So many suspects and weaker candidates are listed.
 const SUSPECTS: usize = 20;
 const CONSIDERED: usize = 5;
@@ -33,9 +35,10 @@ pub(crate) enum Colour {
 /// The analysis as text, ending in a newline.
 #[must_use]
 pub(crate) fn table(analysis: &Analysis<'_>, colour: Colour) -> String {
-    let Analysis { diagnosis, quality, tree: _, proposal, meta } = *analysis;
+    let Analysis { diagnosis, quality: of_data, tree: _, proposal, meta } = *analysis;
     let mut page = Page { out: String::new(), colour };
     page.verdict(diagnosis);
+    page.obstacles(&diagnosis.obstacles);
     page.entries(diagnosis);
     match &diagnosis.verdict {
         Verdict::Suspects(suspects) => page.suspects(suspects, diagnosis),
@@ -53,7 +56,7 @@ pub(crate) fn table(analysis: &Analysis<'_>, colour: Colour) -> String {
     }
     page.proposal(diagnosis, proposal);
     page.how(diagnosis, meta.windows);
-    page.quality(&sentence::quality(quality));
+    page.quality(&quality(of_data));
     page.out
 }
 
@@ -120,6 +123,18 @@ impl Page {
         }
     }
 
+    fn obstacles(&mut self, obstacles: &[Obstacle]) {
+        if obstacles.is_empty() {
+            return;
+        }
+        self.out.push('\n');
+        let title = self.paint(WARN, "A restart will not help");
+        self.line(&title);
+        for obstacle in obstacles {
+            self.item("!", &findings::says_obstacle(obstacle));
+        }
+    }
+
     fn entries(&mut self, diagnosis: &Diagnosis) {
         let deviating: Vec<&EntryFinding> =
             diagnosis.entries.iter().filter(|e| e.state == EntryState::Deviates).collect();
@@ -145,19 +160,84 @@ impl Page {
 
     fn suspects(&mut self, suspects: &[Suspect], diagnosis: &Diagnosis) {
         self.heading("Suspects");
-        self.candidate_header(sentence::failing(diagnosis));
-        for (i, suspect) in suspects.iter().take(SUSPECTS).enumerate() {
-            self.candidate_row(&(i + 1).to_string(), &suspect.candidate);
+        let listed = || suspects.iter().take(SUSPECTS).map(|s| &s.candidate).zip(1_usize..);
+        match diagnosis.decided_by {
+            DecidedBy::Presence => {
+                self.candidate_header(sentence::failing(diagnosis));
+                listed().for_each(|(c, rank)| self.candidate_row(&rank.to_string(), c));
+            }
+            DecidedBy::Evidence => {
+                self.evidence_header();
+                listed().for_each(|(c, rank)| self.evidence_row(&rank.to_string(), c));
+            }
         }
         self.and_more(suspects.len(), SUSPECTS);
         self.heading("Proof");
-        for (i, suspect) in suspects.iter().take(SUSPECTS).enumerate() {
-            let mark = format!("{:>2}", i + 1);
-            self.item(&mark, &sentence::proof(&suspect.candidate, diagnosis));
+        for (candidate, rank) in listed() {
+            self.item(&format!("{rank:>2}"), &sentence::proof(candidate, diagnosis));
+            if diagnosis.decided_by == DecidedBy::Evidence {
+                self.findings(candidate);
+            }
         }
         for group in sentence::groups(suspects).iter().filter(|g| g.len() > 1) {
-            self.item(" =", &sentence::inseparable(group));
+            self.item(" =", &sentence::inseparable(group, diagnosis.decided_by));
         }
+    }
+
+    /// What else speaks against a candidate, and the pair of histograms of what is slow.
+    fn findings(&mut self, candidate: &Candidate) {
+        let timed = candidate.findings.iter().take(1 + findings::FURTHER);
+        if let Some((finding, (now, before))) =
+            timed.filter_map(|f| Some((f, f.times.as_deref()?))).next()
+        {
+            let lines = pair::lines(now, before);
+            if !lines.is_empty() && findings::strongest(candidate) != Some(finding) {
+                let whose = format!("     {}, times:", finding.subject);
+                self.line(&shorten(&whose, COLUMNS));
+            }
+            for (label, bars) in lines {
+                let label = self.paint(DIM, &left(label, 8));
+                self.line(&format!("     {label} {bars}"));
+            }
+        }
+        for finding in candidate.findings.iter().skip(1).take(findings::FURTHER) {
+            self.item("  also", &findings::says(finding));
+        }
+    }
+
+    fn evidence_header(&mut self) {
+        let line = format!(
+            "  {} {}{}  {}{}{}{}",
+            left(" #", 3),
+            left("component", COMPONENT),
+            right("cause", 8),
+            left("evidence", 14),
+            right("now", 8),
+            right("healthy", 8),
+            right("strength", 9),
+        );
+        let line = self.paint(DIM, line.trim_end());
+        self.line(&line);
+    }
+
+    fn evidence_row(&mut self, rank: &str, candidate: &Candidate) {
+        let name = left(&shorten(&candidate.component.to_string(), COMPONENT), COMPONENT);
+        let name = self.paint(BOLD, &name);
+        let mut row = format!(
+            "  {} {name}{}",
+            left(&right(rank, 2), 3),
+            right(&probability(candidate.probability), 8)
+        );
+        if let Some(finding) = findings::strongest(candidate) {
+            row.push_str(&format!(
+                "  {}{}{}{}",
+                left(findings::short(finding.kind), 14),
+                right(&findings::value(finding, &finding.now), 8),
+                right(&findings::value(finding, &finding.baseline), 8),
+                right(&strength(finding.strength), 9),
+            ));
+        }
+        self.line(&row);
     }
 
     fn candidate_header(&mut self, failing: &str) {
@@ -209,7 +289,7 @@ impl Page {
         for candidate in diagnosis.considered.iter().take(CONSIDERED) {
             let sentence = Sentence::default()
                 .name(&candidate.component)
-                .words(format!(" ({}): ", score(candidate.score)))
+                .words(format!(" ({}): ", sentence::worth(candidate, diagnosis)))
                 .words(candidate.rejected.trim_end_matches('.'));
             self.item("-", &sentence.words("."));
         }
@@ -278,7 +358,7 @@ impl Page {
         if !windows.is_empty() {
             self.paragraph(windows);
         }
-        if let Some(method) = method(diagnosis) {
+        if let Some(method) = method::method(diagnosis) {
             self.paragraph(&method);
         }
         for note in &diagnosis.notes {
@@ -301,36 +381,4 @@ impl Page {
             }
         }
     }
-}
-
-/// Coefficient, linkage and cut in a sentence; nothing was computed without candidates.
-pub(super) fn method(diagnosis: &Diagnosis) -> Option<String> {
-    let presence = diagnosis
-        .suspects()
-        .iter()
-        .map(|s| &s.candidate)
-        .chain(&diagnosis.considered)
-        .map(|c| &c.presence)
-        .next()?;
-    let coefficient = presence.coefficient;
-    let mut text = match presence.closest {
-        None => format!("Scores are the {coefficient} coefficient of presence and failure."),
-        Some(_) => format!(
-            "Scores are the mean of two {coefficient} coefficients with failure: that of the component, \
-             and that of its closest part (an operation of it, or where failures began)."
-        ),
-    };
-    if let Some(Dendrogram { linkage, cut, .. }) = &diagnosis.dendrogram {
-        text.push_str(&format!(
-            " Suspects are the failures' cluster ({linkage} linkage, cut at {cut:.2})."
-        ));
-    }
-    let all = diagnosis.failed + diagnosis.passed;
-    text.push_str(&format!(
-        " Of {}, {} counted as {}.",
-        plural(all, "request", "requests"),
-        percent(super::figures::ratio(diagnosis.failed, all)),
-        sentence::failing(diagnosis),
-    ));
-    Some(text)
 }

@@ -34,6 +34,16 @@ fn no_verdict_in_a_terminal() {
 }
 
 #[test]
+fn all_kinds_of_evidence_in_a_terminal() {
+    insta::assert_snapshot!(text(&samples::evidence()));
+}
+
+#[test]
+fn all_kinds_of_evidence_as_json() {
+    insta::assert_snapshot!(json(&samples::evidence().analysis()));
+}
+
+#[test]
 fn suspects_as_json() {
     insta::assert_snapshot!(json(&samples::suspects().analysis()));
 }
@@ -58,8 +68,14 @@ fn colour_changes_no_text() {
     }
 }
 
-fn all() -> [Sample; 4] {
-    [samples::suspects(), samples::instances(), samples::healthy(), samples::no_verdict()]
+fn all() -> [Sample; 5] {
+    [
+        samples::suspects(),
+        samples::evidence(),
+        samples::instances(),
+        samples::healthy(),
+        samples::no_verdict(),
+    ]
 }
 
 /// Gives every name in a sample to whoever sends spans.
@@ -74,6 +90,7 @@ fn rename(sample: &mut Sample, name: &str) {
     if let Verdict::Suspects(suspects) = &mut diagnosis.verdict {
         for suspect in suspects {
             evil(&mut suspect.candidate.component);
+            suspect.candidate.findings.iter_mut().for_each(|f| f.subject.push_str(name));
             for request in suspect.failing.iter_mut().chain(&mut suspect.nearest_passing) {
                 for (service, operation) in &mut request.operations {
                     service.push_str(name);
@@ -94,6 +111,9 @@ fn rename(sample: &mut Sample, name: &str) {
     diagnosis.on_every_path.iter_mut().for_each(evil);
     if let Some(dendrogram) = &mut diagnosis.dendrogram {
         dendrogram.leaves.iter_mut().flatten().for_each(evil);
+    }
+    for obstacle in &mut diagnosis.obstacles {
+        obstacle.sentence.push_str(name);
     }
     diagnosis.notes.push(name.to_owned());
     for (_, example) in sample.quality.skipped.values_mut() {
@@ -130,6 +150,24 @@ fn a_page_is_the_same_each_time_and_says_what_the_table_says() {
     for words in ["cannot be told apart", "next rung", "error began here", "step 2", "cut 0.50"] {
         assert!(page.contains(words), "{words}");
     }
+}
+
+#[test]
+fn a_page_draws_every_kind_of_evidence() {
+    let page = html(&samples::evidence().analysis());
+    for words in [
+        "A restart will not help",
+        "follows a version",
+        "Time that it takes itself",
+        "class=\"histograms\"",
+        "Calls a span",
+        "Spans with error events",
+        "cause </span>&gt;99%",
+        "One now, beside one of healthy windows",
+    ] {
+        assert!(page.contains(words), "{words}");
+    }
+    assert!(!page.contains("One that failed"), "nothing failed");
 }
 
 #[test]

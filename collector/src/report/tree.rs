@@ -99,13 +99,13 @@ mod tests {
     use std::fmt::Write as _;
 
     use super::*;
-    use crate::report::samples;
+    use crate::report::{samples, samples_plan};
 
     #[test]
     fn what_is_restarted_and_what_comes_next_is_marked() {
         let sample = samples::suspects();
         let plan = sample.proposal.as_ref().and_then(resus_plan::Proposal::plan);
-        let drawn = tree(&samples::tree(), plan.map(|p| &**p)).into_string();
+        let drawn = tree(&samples_plan::tree(), plan.map(|p| &**p)).into_string();
         assert_eq!(drawn.matches("class=\"cell restarted\"").count(), 2);
         assert_eq!(drawn.matches("class=\"cell next\"").count(), 1);
         for words in ["stop, step 1", "restart, step 2", "start, step 3", "next rung", "protected"]

@@ -14,18 +14,20 @@ const SPANS: usize = 48;
 /// Beyond this ratio of lengths two requests on one scale would hide the shorter one.
 const ONE_SCALE: f64 = 6.0;
 
-/// Two requests side by side; the passing one where there is one.
-pub(super) fn pair(failing: &ExemplarText, passing: Option<&ExemplarText>) -> Markup {
+/// Two requests side by side; the passing one where there is one. Where the first did not fail, it is
+/// merely odd, and the second is of a healthy window.
+pub(super) fn pair(failing: &ExemplarText, passing: Option<&ExemplarText>, fails: bool) -> Markup {
+    let (first, second) = if fails { ("Failing", "Nearest passing") } else { ("Now", "Healthy") };
     let (long, other) = (length(failing), passing.map_or(0, length));
     let shared = passing.is_some()
         && approximate(long.max(other)) <= ONE_SCALE * approximate(long.min(other).max(1));
     let scale = |own: u64| if shared { long.max(other) } else { own };
     html! {
         div.pair {
-            (one("Failing", false, (failing, passing), scale(long)))
+            (one(first, false, (failing, passing), scale(long)))
             @match passing {
-                Some(passing) => (one("Nearest passing", true, (passing, Some(failing)), scale(other))),
-                None => p.empty { "No passing request is like it: nothing to hold it against." }
+                Some(passing) => (one(second, true, (passing, Some(failing)), scale(other))),
+                None => p.empty { "No other request is like it: nothing to hold it against." }
             }
         }
         @if passing.is_some() && !shared {

@@ -43,6 +43,8 @@ pub(crate) struct AnalysisJson {
     pub(super) considered: Vec<Considered>,
     /// Components on every path, passing or failing: presence cannot tell about these.
     pub(super) on_every_path: Vec<Component>,
+    /// What has decided who is suspect: `presence` in failed requests, or `evidence` of all kinds.
+    pub(super) decided_by: String,
     /// Why a restart would not help, surest first; empty where nothing speaks against one.
     pub(super) obstacles: Vec<Obstacle>,
     /// The clustering of components with the failure vector, where there was one.

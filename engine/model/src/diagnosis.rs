@@ -163,6 +163,27 @@ pub struct ClosestPart {
     pub p_value: f64,
 }
 
+/// What has decided who is suspect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DecidedBy {
+    /// Presence in failed requests: scores are coefficients.
+    #[default]
+    Presence,
+    /// The strongest evidence of any kind: scores are probabilities.
+    Evidence,
+}
+
+impl DecidedBy {
+    /// As it is written in output.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Presence => "presence",
+            Self::Evidence => "evidence",
+        }
+    }
+}
+
 /// A component that may be to blame.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Candidate {
@@ -346,6 +367,8 @@ pub struct Diagnosis {
     pub failed: u64,
     /// See `failed`.
     pub passed: u64,
+    /// What has decided who is suspect.
+    pub decided_by: DecidedBy,
     /// Why a restart would not help, surest first; empty where nothing speaks against one.
     pub obstacles: Vec<Obstacle>,
     /// Facts that a reader must know to judge the answer.

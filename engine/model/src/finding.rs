@@ -5,6 +5,12 @@ use crate::{Component, Counts, Histogram};
 /// A way in which traces tell of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EvidenceKind {
+    /// Requests that it takes part in fail at its spans.
+    Throws,
+    /// Requests that it takes part in fail at spans of its callers, which stumble over its answers.
+    Misleads,
+    /// Requests fail at another component mostly when this one takes part, too.
+    Meets,
     /// Failures began at its spans: they failed, and no child of theirs did.
     Origin,
     /// Log records or events of level ERROR on its spans.
@@ -13,8 +19,10 @@ pub enum EvidenceKind {
     SelfTime,
     /// Calls to it take longer than it works on them: network, queue, start-up.
     Gap,
-    /// Its spans call other children than they did, or others less often.
-    Structure,
+    /// Its spans call a child more often or less often than they did.
+    Calls,
+    /// Its spans call sets of children that they did not.
+    Children,
 }
 
 impl EvidenceKind {
@@ -22,12 +30,28 @@ impl EvidenceKind {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Throws => "throws",
+            Self::Misleads => "misleads",
+            Self::Meets => "meets",
             Self::Origin => "origin",
             Self::ErrorEvents => "error_events",
             Self::SelfTime => "self_time",
             Self::Gap => "gap",
-            Self::Structure => "structure",
+            Self::Calls => "calls",
+            Self::Children => "children",
         }
+    }
+
+    /// True of the kinds that count requests, not spans, and judge them by likelihood.
+    #[must_use]
+    pub const fn counts_requests(self) -> bool {
+        matches!(self, Self::Throws | Self::Misleads | Self::Meets)
+    }
+
+    /// True of the kinds that measure times.
+    #[must_use]
+    pub const fn measures_times(self) -> bool {
+        matches!(self, Self::SelfTime | Self::Gap)
     }
 }
 
@@ -38,8 +62,8 @@ pub struct Sample {
     pub n: u64,
     /// Those of them that show what is counted; for times, 0.
     pub count: u64,
-    /// Shares: `count / n`; structure: calls a span; of the baseline, weighted as the entry operations
-    /// are now. Times: mean of `ln(t + offset)` of [`Finding::offset_us`].
+    /// Shares: `count / n`; [`EvidenceKind::Calls`]: calls a span; of the baseline, weighted as the
+    /// entry operations are now. Times: mean of `ln(t + offset)` of [`Finding::offset_us`].
     pub mean: f64,
     /// Variance of a single observation.
     pub variance: f64,
@@ -68,12 +92,16 @@ pub struct Finding {
     pub sampling: f64,
     /// Standard error of the effect: `sqrt(spread² + sampling)`.
     pub error: f64,
-    /// 95 % interval of `effect - explained`: of Student's t; where failed requests are laid to a
-    /// component, Newcombe's of two shares (Statistics in Medicine 1998, method 10).
+    /// 95 % interval of `effect - explained`: of Student's t; where requests are counted, Newcombe's of
+    /// two shares (Statistics in Medicine 1998, method 10).
     pub interval: (f64, f64),
-    /// `(effect - explained) / error`, its size where fewer is as odd as more. Where failed requests are
-    /// laid to a component, the root of twice the log-likelihood ratio (Wilks 1938).
+    /// `(effect - explained) / error`, its size where fewer is as odd as more. Where requests are
+    /// counted, the root of twice what the log-likelihood ratio exceeds [`Finding::penalty`] by (Wilks
+    /// 1938).
     pub z: f64,
+    /// Nats taken off the log-likelihood ratio where requests are counted: what the kind starts behind,
+    /// and the logarithm of how many operations it was picked from.
+    pub penalty: f64,
     /// p-value of `z`, Student's t with `freedom` degrees: one-sided, two-sided where fewer is as odd as
     /// more.
     pub p_value: f64,

@@ -19,8 +19,9 @@ mod span;
 mod time;
 
 pub use diagnosis::{
-    Candidate, ClosestPart, Component, Counts, Dendrogram, Diagnosis, EntryFinding, EntryState,
-    ExemplarText, FailureKind, Level, Merge, Presence, Signature, Suspect, Verdict, WhyNoVerdict,
+    Candidate, ClosestPart, Component, Counts, DecidedBy, Dendrogram, Diagnosis, EntryFinding,
+    EntryState, ExemplarText, FailureKind, Level, Merge, Presence, Signature, Suspect, Verdict,
+    WhyNoVerdict,
 };
 pub use evidence::{
     AttributeRow, AttributeValue, ClassKey, Edge, EdgeKey, EntryOperation, Evidence, Exactness,

@@ -93,8 +93,10 @@ pub(crate) struct Blame {
     pub failing: Failing,
     /// The operation (aligned) that fits best; `None` for the component as a whole.
     pub operation: Option<u32>,
-    /// Nats, less what the hypothesis costs.
+    /// Log-likelihood ratio less the penalty, nats.
     pub nats: f64,
+    /// What the hypothesis starts behind, and the logarithm of how many it was picked from, nats.
+    pub penalty: f64,
 }
 
 /// Blames by service and by operation, ascending.
@@ -259,7 +261,7 @@ fn judge(
     let mut hear = |c: u32, how: How, failing: Failing| {
         let nats = failing.log_likelihood_ratio() - how.cost();
         if nats > 0.0 && heard(c) && best.get(&c).is_none_or(|b| nats > b.nats) {
-            best.insert(c, Blame { how, failing, operation: None, nats });
+            best.insert(c, Blame { how, failing, operation: None, nats, penalty: how.cost() });
         }
     };
     let mut most: Option<(f64, u32)> = None;
@@ -307,9 +309,11 @@ fn take_parts(
     for (&operation, blame) in operations {
         let service = aligned.service_of[operation as usize];
         // The best of many operations fits well by luck more easily than the only one.
-        let nats = blame.nats - f64::from(of_service[service as usize]).ln();
+        let picked = f64::from(of_service[service as usize]).ln();
+        let nats = blame.nats - picked;
         if nats > services.get(&service).map_or(0.0, |b| b.nats) {
-            let part = Blame { operation: Some(operation), nats, ..*blame };
+            let penalty = blame.penalty + picked;
+            let part = Blame { operation: Some(operation), nats, penalty, ..*blame };
             services.insert(service, part);
         }
     }

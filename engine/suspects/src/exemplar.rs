@@ -3,10 +3,17 @@
 //! For a suspect: failed requests with it, those of smallest hash, and a passed request of the
 //! nearest passing class of the same entry, near being the Jaccard distance of sets of operations.
 //! Where slow requests count as failed, a class holds both, so each exemplar is judged by itself.
+//!
+//! A suspect none of whose requests counts as failed is shown by its oddest request instead, beside
+//! the healthy one that is most like it: on a path that healthy windows do not show, if there is one,
+//! and there the one in which the suspect takes longest.
 
-use resus_model::{Component, Exemplar, ExemplarText, Outcome, PathClass};
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
 
-use crate::align::Aligned;
+use resus_model::{Component, Evidence, Exemplar, ExemplarText, Outcome, PathClass};
+
+use crate::align::{Aligned, View, remap};
 use crate::coefficient::real;
 use crate::detect::Detected;
 use crate::label::Rule;
@@ -21,6 +28,8 @@ pub(crate) struct Exemplars<'a> {
     counted: &'a Counted,
     rule: &'a Rule,
     deviating: Vec<bool>,
+    /// Sets of operations that healthy windows show; made when first asked for.
+    usual: OnceCell<BTreeSet<Vec<u32>>>,
 }
 
 impl<'a> Exemplars<'a> {
@@ -30,7 +39,7 @@ impl<'a> Exemplars<'a> {
         detected: &'a Detected,
     ) -> Self {
         let deviating = detected.deviating(aligned.entries.len());
-        Self { aligned, counted, rule: &detected.rule, deviating }
+        Self { aligned, counted, rule: &detected.rule, deviating, usual: OnceCell::new() }
     }
 
     /// Failed requests with a component, and a passed one of the nearest passing class.
@@ -49,8 +58,48 @@ impl<'a> Exemplars<'a> {
         let nearest =
             failing.first().map(|(_, row)| *row).and_then(|row| self.nearest_passing(row));
         failing.truncate(SHOWN);
-        let texts = failing.iter().map(|(e, row)| self.text(e, self.class(row))).collect();
+        let evidence = self.aligned.now.evidence;
+        let texts = failing.iter().map(|(e, row)| text(evidence, e, self.class(row))).collect();
         (texts, nearest)
+    }
+
+    /// The oddest request with a component now, and the request of healthy windows most like it.
+    pub(crate) fn odd(&self, component: &Component) -> (Vec<ExemplarText>, Option<ExemplarText>) {
+        let now = &self.aligned.now;
+        let paths =
+            |view: &View<'_>, class: &PathClass| remap(&view.operations, &class.key.operations);
+        let healthy =
+            || self.aligned.baselines.iter().flat_map(|v| v.classes().map(move |c| (v, c.0)));
+        let usual = self.usual.get_or_init(|| healthy().map(|(v, c)| paths(v, c)).collect());
+        let candidates = now.classes().flat_map(|(class, _)| {
+            let new = !usual.contains(&paths(now, class));
+            class
+                .exemplars
+                .iter()
+                .filter_map(move |e| Some((new, longest(now, e, component)?, e, class)))
+        });
+        // Ties by hash, so that the order of classes does not matter.
+        let odd = candidates.max_by_key(|&(new, lasted, e, _)| {
+            (new, lasted, std::cmp::Reverse((e.hash, e.trace_id)))
+        });
+        let Some((.., exemplar, class)) = odd else { return Default::default() };
+        let (path, entry) =
+            (paths(now, class), class.key.entry.map(|o| now.operations[o as usize]));
+        let alike = healthy().filter(|(view, class)| {
+            class.key.outcome != Outcome::Failed
+                && class.key.entry.map(|o| view.operations[o as usize]) == entry
+        });
+        let alike = alike.filter_map(|(view, class)| {
+            let first = class.exemplars.iter().min_by_key(|e| (e.hash, e.trace_id))?;
+            Some((set_distance(&path, &paths(view, class)), view, first, class))
+        });
+        let nearest = alike.min_by(|a, b| {
+            a.0.total_cmp(&b.0)
+                .then_with(|| (a.2.hash, a.2.trace_id).cmp(&(b.2.hash, b.2.trace_id)))
+        });
+        let nearest =
+            nearest.map(|(_, view, exemplar, class)| text(view.evidence, exemplar, class));
+        (vec![text(now.evidence, exemplar, class)], nearest)
     }
 
     fn class(&self, row: &Row) -> &'a PathClass {
@@ -94,32 +143,42 @@ impl<'a> Exemplars<'a> {
                 best = Some((distance, exemplar, class));
             }
         }
-        best.map(|(_, exemplar, class)| self.text(exemplar, class))
+        best.map(|(_, exemplar, class)| text(self.aligned.now.evidence, exemplar, class))
     }
+}
 
-    /// An exemplar with its texts; its indexes point into these.
-    fn text(&self, exemplar: &Exemplar, class: &PathClass) -> ExemplarText {
-        let evidence = self.aligned.now.evidence;
-        let operation = |o: u32| {
-            let (service, operation) = evidence.operation_texts(o);
-            (service.to_owned(), operation.to_owned())
-        };
-        let instance = |i: u32| evidence.names.text(i).to_owned();
-        let mut operations: Vec<_> =
-            exemplar.spans.iter().map(|s| operation(s.operation)).collect();
-        let mut instances: Vec<_> = exemplar.spans.iter().map(|s| instance(s.instance)).collect();
-        operations.sort_unstable();
-        operations.dedup();
-        instances.sort_unstable();
-        instances.dedup();
-        let mut exemplar = exemplar.clone();
-        for span in &mut exemplar.spans {
-            span.operation = index(operations.binary_search(&operation(span.operation)));
-            span.instance = index(instances.binary_search(&instance(span.instance)));
-        }
-        let outcome: Outcome = class.key.outcome;
-        ExemplarText { outcome, exemplar, operations, instances }
+/// How long the longest span of a component took in a request, nanoseconds; `None` where it has none.
+fn longest(view: &View<'_>, exemplar: &Exemplar, component: &Component) -> Option<i64> {
+    let Evidence { operations, names, .. } = view.evidence;
+    let of = exemplar.spans.iter().filter(|s| {
+        let key = operations[s.operation as usize];
+        names.text(key.service) == component.service
+            && names.text(key.namespace) == component.namespace
+            && component.operation.as_ref().is_none_or(|o| names.text(key.operation) == o)
+    });
+    of.map(|s| s.duration_ns).max()
+}
+
+/// An exemplar with its texts; its indexes point into these.
+fn text(evidence: &Evidence, exemplar: &Exemplar, class: &PathClass) -> ExemplarText {
+    let operation = |o: u32| {
+        let (service, operation) = evidence.operation_texts(o);
+        (service.to_owned(), operation.to_owned())
+    };
+    let instance = |i: u32| evidence.names.text(i).to_owned();
+    let mut operations: Vec<_> = exemplar.spans.iter().map(|s| operation(s.operation)).collect();
+    let mut instances: Vec<_> = exemplar.spans.iter().map(|s| instance(s.instance)).collect();
+    operations.sort_unstable();
+    operations.dedup();
+    instances.sort_unstable();
+    instances.dedup();
+    let mut exemplar = exemplar.clone();
+    for span in &mut exemplar.spans {
+        span.operation = index(operations.binary_search(&operation(span.operation)));
+        span.instance = index(instances.binary_search(&instance(span.instance)));
     }
+    let outcome: Outcome = class.key.outcome;
+    ExemplarText { outcome, exemplar, operations, instances }
 }
 
 /// Duration of the entry span: the first of the entry operation, nanoseconds, negative ones as 0.

@@ -49,6 +49,7 @@ pub(crate) fn of_deviation(aligned: &Aligned<'_>, deviation: &Deviation) -> Find
         error,
         interval: (d.rest() - reach, d.rest() + reach),
         z,
+        penalty: 0.0,
         p_value: (tails * student(z_of, contrast.freedom)).min(1.0),
         freedom: contrast.freedom,
         strength,
@@ -74,15 +75,14 @@ pub(crate) fn of_blame(
     let z = (2.0 * blame.nats).sqrt();
     let sampling =
         now.variance / real(f.all).max(1.0) + baseline.variance / real(f.baseline_all).max(1.0);
-    let at =
+    let subject =
         blame.operation.map_or_else(|| component.to_owned(), |o| aligned.operation(o).to_string());
-    let subject = match blame.how {
-        How::Throws => at,
-        How::Misleads => format!("callers of {at}"),
-        How::Meets => format!("another that meets {at}"),
-    };
     Finding {
-        kind: EvidenceKind::Origin,
+        kind: match blame.how {
+            How::Throws => EvidenceKind::Throws,
+            How::Misleads => EvidenceKind::Misleads,
+            How::Meets => EvidenceKind::Meets,
+        },
         subject,
         now,
         baseline,
@@ -94,6 +94,7 @@ pub(crate) fn of_blame(
         error: sampling.sqrt(),
         interval: newcombe(&now, &baseline),
         z,
+        penalty: blame.penalty,
         p_value: normal(z),
         freedom: f64::INFINITY,
         strength,

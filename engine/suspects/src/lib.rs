@@ -55,8 +55,8 @@ mod tests;
 use std::borrow::Borrow;
 
 use resus_model::{
-    Component, Diagnosis, EntryFinding, EntryState, Evidence, Exactness, FailureKind, Level,
-    MarginalKind, Outcome, Suspect, Verdict, WhyNoVerdict,
+    Component, DecidedBy, Diagnosis, EntryFinding, EntryState, Evidence, Exactness, FailureKind,
+    Level, MarginalKind, Outcome, Suspect, Verdict, WhyNoVerdict,
 };
 
 pub use cluster::{Linkage, UnknownLinkage};
@@ -139,8 +139,9 @@ pub fn diagnose<B: Borrow<Evidence>>(
         dependency: Vec::new(),
         failed: 0,
         passed: 0,
+        decided_by: DecidedBy::Presence,
         obstacles: Vec::new(),
-        notes: notes::of_windows(&aligned, config),
+        notes: notes::of_windows(&aligned),
     };
     let whole = matches!(config.level, Level::Service | Level::Operation);
     let measured = (whole && config.method == Method::Fused).then(|| Measured::of(&aligned));
@@ -278,7 +279,7 @@ fn localise(
     }
     diagnosis.dependency = signature::dependency(&columns);
     let mut judged = verdict::judge(&columns, &counted, whole, config);
-    diagnosis.notes.extend(notes::of_presence(&judged.on_every_path, config.level));
+    diagnosis.notes.extend(notes::of_level(config.level));
     diagnosis.on_every_path = std::mem::take(&mut judged.on_every_path);
     diagnosis.dendrogram = judged.dendrogram.take();
     let mut why = judged.why.clone();
@@ -286,6 +287,9 @@ fn localise(
     let mut decision = decide::decide(aligned, &columns, &counted.total, judged, &cases, config);
     if let Some(measured) = measured.filter(|_| kind == FailureKind::SlowOrUnseen) {
         why.extend(measured.ask_witnesses(aligned, &cases, &mut decision, config));
+    }
+    if decision.decided {
+        diagnosis.decided_by = DecidedBy::Evidence;
     }
     diagnosis.considered = decision.considered;
     if decision.suspects.is_empty() {
@@ -301,13 +305,15 @@ fn localise(
             first: &decision.suspects[0].0.component,
             config,
         });
-        diagnosis.notes.extend(diagnosis.obstacles.iter().map(notes::of_obstacle));
     }
     let signature = signature::signature(aligned, &counted, detected);
     let exemplars = exemplar::Exemplars::new(aligned, &counted, detected);
     let proven = decision.suspects.into_iter().map(|(candidate, column)| {
-        let (failing, nearest_passing) =
+        let (mut failing, mut nearest_passing) =
             column.map(|at| exemplars.of(&columns[at])).unwrap_or_default();
+        if failing.is_empty() && whole {
+            (failing, nearest_passing) = exemplars.odd(&candidate.component);
+        }
         Suspect { candidate, signature: signature.clone(), failing, nearest_passing }
     });
     diagnosis.verdict = Verdict::Suspects(proven.collect());

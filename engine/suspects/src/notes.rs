@@ -1,20 +1,16 @@
 //! What must a reader know to judge the answer? Sentences, in a fixed order.
 
-use resus_model::{Component, Exactness, FailureKind, Level, Obstacle, Outcome};
+use resus_model::{Exactness, FailureKind, Level, Outcome};
 
-use crate::Config;
 use crate::align::Aligned;
 use crate::deviation::Deviations;
 use crate::label::Why;
 use crate::presence::Counted;
 
 /// About the windows and what they are held against.
-pub(crate) fn of_windows(aligned: &Aligned<'_>, config: &Config) -> Vec<String> {
+pub(crate) fn of_windows(aligned: &Aligned<'_>) -> Vec<String> {
     let mut notes = Vec::new();
     let mut note = |text: &str| notes.push(text.to_owned());
-    if config.windows_chosen {
-        note("the windows were chosen by looking at the data: p-values are conditional on that");
-    }
     match aligned.baselines.len() {
         0 => note(
             "there is no baseline: failing shares are held against zero, and slow requests \
@@ -63,11 +59,6 @@ pub(crate) fn of_deviations(aligned: &Aligned<'_>, deviations: &Deviations) -> O
     })
 }
 
-/// About a restart that would be in vain.
-pub(crate) fn of_obstacle(obstacle: &Obstacle) -> String {
-    format!("a restart will not help: {}", obstacle.sentence)
-}
-
 /// About what was counted on neither side.
 pub(crate) fn of_counts(counted: &Counted, kind: FailureKind) -> Vec<String> {
     let mut notes = vec![match kind {
@@ -96,26 +87,16 @@ pub(crate) fn of_counts(counted: &Counted, kind: FailureKind) -> Vec<String> {
     notes
 }
 
-/// About what presence cannot tell.
-pub(crate) fn of_presence(on_every_path: &[Component], level: Level) -> Vec<String> {
-    let mut notes = Vec::new();
-    if !on_every_path.is_empty() {
-        let names: Vec<String> = on_every_path.iter().map(Component::to_string).collect();
-        notes.push(format!(
-            "on every path, passing or failing, so presence cannot tell about: {}",
-            names.join(", ")
-        ));
-    }
-    if matches!(level, Level::Instance | Level::Version | Level::Host) {
-        let what = match level {
-            Level::Version => "versions",
-            Level::Host => "hosts",
-            _ => "instances",
-        };
-        notes.push(format!(
-            "{what} are ranked by their own tables: which of them met in one request is not \
-             kept, so there is no dendrogram, and origins are a lower bound"
-        ));
-    }
-    notes
+/// About what the level cannot tell.
+pub(crate) fn of_level(level: Level) -> Option<String> {
+    let what = match level {
+        Level::Service | Level::Operation => return None,
+        Level::Instance => "instances",
+        Level::Version => "versions",
+        Level::Host => "hosts",
+    };
+    Some(format!(
+        "{what} are ranked by their own tables: which of them met in one request is not kept, so there \
+         is no dendrogram, and origins are a lower bound"
+    ))
 }

@@ -1,8 +1,9 @@
 //! Diagnoses and trees made by hand, for tests.
 
 use resus_model::{
-    Candidate, Component, Counts, Diagnosis, EntryFinding, EntryState, Exemplar, ExemplarText,
-    FailureKind, Level, Outcome, Presence, Signature, Suspect, TraceId, Verdict, Window,
+    Candidate, Component, Counts, DecidedBy, Diagnosis, EntryFinding, EntryState, Exemplar,
+    ExemplarText, FailureKind, Level, Outcome, Presence, Signature, Suspect, TraceId, Verdict,
+    Window,
 };
 
 use super::ProposeContext;
@@ -118,6 +119,7 @@ pub(super) fn diagnosis(verdict: Verdict) -> Diagnosis {
         dependency: Vec::new(),
         failed: 130,
         passed: 5000,
+        decided_by: DecidedBy::Presence,
         obstacles: Vec::new(),
         notes: Vec::new(),
     }

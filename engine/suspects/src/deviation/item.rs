@@ -58,9 +58,8 @@ impl Item {
         match self {
             Self::SelfTime(_) => EvidenceKind::SelfTime,
             Self::Gap(..) | Self::GapsOut(_) => EvidenceKind::Gap,
-            Self::Children(..) | Self::NewChildren(_) | Self::NewInService(_) => {
-                EvidenceKind::Structure
-            }
+            Self::Children(..) => EvidenceKind::Calls,
+            Self::NewChildren(_) | Self::NewInService(_) => EvidenceKind::Children,
             Self::ErrorEvents(_) => EvidenceKind::ErrorEvents,
             Self::Origins(_) | Self::Failing(_) => EvidenceKind::Origin,
         }

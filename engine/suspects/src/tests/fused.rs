@@ -124,7 +124,7 @@ fn the_gap_before_a_server_span_is_the_callees() {
 #[test]
 fn calls_that_are_not_made_any_more_are_the_callers() {
     let d = explained(&Shop { skipped: 60, ..HEALTHY });
-    assert_eq!(first(&d), ("shop", "structure"));
+    assert_eq!(first(&d), ("shop", "calls"));
 }
 
 #[test]
