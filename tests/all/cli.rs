@@ -3,6 +3,7 @@
 mod analyze;
 mod broken;
 mod options;
+mod proof;
 mod replay;
 mod same_answer;
 mod spans;

@@ -84,8 +84,17 @@ pub(super) struct Obstacle {
     pub(super) counts: Counts,
     /// Failing share with it less that without; of overload, load now over that of healthy windows.
     pub(super) effect: f64,
-    /// One-sided p-value, corrected for how many were looked at.
+    /// The table of the p-value: `counts`; of calls to a peer, now against healthy windows in independent
+    /// calls; all 0 for overload.
+    pub(super) tested: Counts,
+    /// Tables that were looked at.
+    pub(super) tables: u64,
+    /// One-sided p-value of Fisher's exact test of `tested`, times `tables`, at most 1. Of overload, that
+    /// of the first of `load` among the others: Student's t of a further observation, whose standard
+    /// deviation is at least the mean rate over the root of the mean number of requests.
     pub(super) p_value: f64,
+    /// Of overload: requests a second and requests counted, now and then of each healthy window.
+    pub(super) load: Vec<(f64, u64)>,
     /// What to do instead, for people.
     pub(super) sentence: String,
 }
@@ -135,7 +144,10 @@ impl Obstacle {
             victims: obstacle.victims.iter().map(Component::of).collect(),
             counts: Counts::of(obstacle.counts),
             effect: finite(obstacle.effect),
+            tested: Counts::of(obstacle.tested),
+            tables: obstacle.tables,
             p_value: finite(obstacle.p_value),
+            load: obstacle.load.clone(),
             sentence: obstacle.sentence.clone(),
         }
     }

@@ -298,6 +298,7 @@ impl Entry {
             baseline_share,
             baseline_spread,
             effect,
+            tested,
             p_value,
             state,
         } = finding;
@@ -313,6 +314,7 @@ impl Entry {
             baseline_share: baseline_share.map(finite),
             baseline_spread: baseline_spread.map(finite),
             effect: finite(*effect),
+            tested: tested.map(Counts::of),
             p_value: p_value.map(finite),
             state: match state {
                 model::EntryState::Deviates => EntryState::Deviates,

@@ -203,6 +203,7 @@ fn entry(entry: Component, numbers: (u64, u64, f64, f64), state: EntryState) -> 
         baseline_share: Some(baseline),
         baseline_spread: Some(spread),
         effect: share - baseline,
+        tested: None,
         p_value: Some(if state == EntryState::Deviates { 0.0 } else { 0.4 }),
         state,
     }
@@ -459,7 +460,10 @@ pub(super) fn evidence() -> Sample {
             passed_without: 9_456,
         },
         effect: 0.91,
+        tested: Counts::default(),
+        tables: 12,
         p_value: 3e-9,
+        load: Vec::new(),
         sentence: "cartservice is slow in version 1.3 (311 spans) and not in 1.2: roll it back"
             .to_owned(),
     }];

@@ -370,7 +370,11 @@ pub(super) struct Entry {
     pub(super) baseline_spread: Option<f64>,
     /// Share now less baseline share.
     pub(super) effect: f64,
-    /// One-sided p-value of the excess.
+    /// The table of the p-value, now (`with`) against healthy windows (`without`), in independent requests:
+    /// divided by how much shares wander more than chance, and by what sampling weights cost; null without
+    /// a baseline.
+    pub(super) tested: Option<Counts>,
+    /// One-sided p-value of Fisher's exact test of `tested`.
     pub(super) p_value: Option<f64>,
     /// What follows.
     pub(super) state: EntryState,

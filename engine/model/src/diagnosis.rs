@@ -104,7 +104,11 @@ pub struct EntryFinding {
     pub baseline_spread: Option<f64>,
     /// Share now less baseline share (an effect, in points of share).
     pub effect: f64,
-    /// One-sided p-value of the excess; conditional on the windows where the tool chose them.
+    /// The table of the p-value, now (*with*) against healthy windows (*without*), in independent
+    /// requests: numbers are divided by how much shares wander more than chance, and by what sampling
+    /// weights cost.
+    pub tested: Option<Counts>,
+    /// One-sided p-value (Fisher) of `tested`; conditional on the windows where the tool chose them.
     pub p_value: Option<f64>,
     /// What follows.
     pub state: EntryState,

@@ -158,8 +158,16 @@ pub struct Obstacle {
     /// Failing share with it less that without, in points of share; of overload, the load now over
     /// that of healthy windows.
     pub effect: f64,
-    /// One-sided p-value of the table (Fisher), corrected for how many were looked at.
+    /// The table of the p-value: `counts`, but calls to a peer are held against healthy windows in
+    /// independent calls, as in [`crate::EntryFinding::tested`]; all zero for overload.
+    pub tested: Counts,
+    /// Tables that were looked at.
+    pub tables: u64,
+    /// One-sided p-value (Fisher) of `tested`, times `tables`, at most 1 (Bonferroni). Of overload, that
+    /// of the rate now among those of healthy windows (prediction interval, Student's t).
     pub p_value: f64,
+    /// Of overload: requests a second and requests counted, now and then of each healthy window.
+    pub load: Vec<(f64, u64)>,
     /// What to do instead, and the figures, in a sentence.
     pub sentence: String,
 }

@@ -152,7 +152,8 @@ impl Past {
         now: Share,
         config: &Config,
     ) -> (EntryFinding, bool) {
-        let p_value = self.mean.map(|_| self.p_value(now));
+        let tested = self.mean.map(|_| self.table(now));
+        let p_value = tested.as_ref().map(fisher_greater);
         let beyond =
             self.exceeded_by(now, config) && p_value.is_none_or(|p| p <= config.significance);
         let many = now.failed.n >= config.min_failures;
@@ -175,6 +176,7 @@ impl Past {
             baseline_share: self.mean,
             baseline_spread: self.spread,
             effect: self.effect(now),
+            tested,
             p_value,
             state,
         };
@@ -184,9 +186,15 @@ impl Past {
     /// One-sided p-value of the excess of a window's requests over these.
     #[must_use]
     pub fn p_value(&self, now: Share) -> f64 {
+        fisher_greater(&self.table(now))
+    }
+
+    /// The table behind the p-value, now (*with*) against these (*without*), in independent requests.
+    #[must_use]
+    pub fn table(&self, now: Share) -> Counts {
         let (failed_with, passed_with) = deflated(now, self.inflation, f64::floor);
         let (failed_without, passed_without) = deflated(self.pooled, self.inflation, f64::ceil);
-        fisher_greater(&Counts { failed_with, failed_without, passed_with, passed_without })
+        Counts { failed_with, failed_without, passed_with, passed_without }
     }
 }
 

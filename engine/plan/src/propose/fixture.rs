@@ -99,6 +99,7 @@ pub(super) fn diagnosis(verdict: Verdict) -> Diagnosis {
         baseline_share: Some(0.01),
         baseline_spread: Some(0.002),
         effect: share - 0.01,
+        tested: None,
         p_value: Some(1e-9),
         state,
     };

@@ -41,10 +41,8 @@ pub(crate) fn offset(aligned: &Aligned<'_>) -> f64 {
 }
 
 /// Middle of a bucket, nanoseconds.
-fn middle(bucket: Bucket) -> f64 {
-    // Buckets are a sixteenth of their lower edge wide, or 1.
-    let lower = real(bucket.lower());
-    lower + (lower / 16.0).max(1.0) / 2.0
+const fn middle(bucket: Bucket) -> f64 {
+    f64::midpoint(real(bucket.lower()), real(bucket.upper()))
 }
 
 /// `ln(t + offset)`, `t` in microseconds, for the middle of every bucket.

@@ -17,7 +17,7 @@ use resus_model::{
     ObstacleKind, PathClass, Tally,
 };
 
-use super::contrast::{Contrast, Side, list, percent};
+use super::contrast::{Chance, Contrast, Side, list, percent};
 use super::thresholds::{COVERS, GAIN, MINORITY, NOISE, P_VALUE, QUIET, SHARPER, SUBSUMED, WITHIN};
 use crate::align::{Aligned, remap};
 use crate::coefficient::{ratio, real};
@@ -168,7 +168,7 @@ struct Leaf<'a> {
     attribute: &'a str,
     values: Vec<&'a str>,
     contrast: Contrast,
-    p_value: f64,
+    chance: Chance,
     gain: f64,
 }
 
@@ -230,7 +230,7 @@ fn leaf<'a>(
     let contrast = Contrast { with, without: all.less(with) };
     let beyond = |side: Side| (real(side.failed) - usual * real(side.all)).max(0.0);
     let gain = gain(contrast);
-    let p_value = contrast.p_value(tables);
+    let chance = contrast.chance(tables);
     let holds = !chosen.is_empty()
         && with.failed >= config.min_failures
         && contrast.without.all >= config.min_requests
@@ -239,8 +239,8 @@ fn leaf<'a>(
         && beyond(with) >= WITHIN * (beyond(with) + beyond(contrast.without))
         && real(with.all) <= MINORITY * real(all.all)
         && gain >= GAIN
-        && p_value <= P_VALUE;
-    holds.then_some(Leaf { attribute, values: chosen, contrast, p_value, gain })
+        && chance.p_value <= P_VALUE;
+    holds.then_some(Leaf { attribute, values: chosen, contrast, chance, gain })
 }
 
 /// The part of the entropy of failure that the split takes away, 0 to 1 (Quinlan 1986).
@@ -309,7 +309,7 @@ fn subsumes(
 }
 
 fn obstacle(leaf: &Leaf<'_>, universe: &Universe, slow: bool) -> Obstacle {
-    let Leaf { attribute, values, contrast, p_value, .. } = leaf;
+    let Leaf { attribute, values, contrast, chance, .. } = leaf;
     let pairs: Vec<String> = values.iter().map(|value| format!("{attribute}={value}")).collect();
     let pairs = list(&pairs);
     let verb = if slow { "are slow" } else { "fail" };
@@ -329,7 +329,10 @@ fn obstacle(leaf: &Leaf<'_>, universe: &Universe, slow: bool) -> Obstacle {
         victims: Vec::new(),
         counts: contrast.counts(),
         effect: contrast.effect(),
-        p_value: *p_value,
+        tested: chance.tested,
+        tables: chance.tables,
+        p_value: chance.p_value,
+        load: Vec::new(),
         sentence,
     }
 }

@@ -58,7 +58,30 @@ impl Contrast {
 
     /// One-sided p-value (Fisher), times the number of tables that were looked at, at most 1.
     pub(super) fn p_value(self, tables: usize) -> f64 {
-        (fisher_greater(&self.counts()) * real(tables as u64)).min(1.0)
+        self.chance(tables).p_value
+    }
+
+    /// The same with what it comes of.
+    pub(super) fn chance(self, tables: usize) -> Chance {
+        Chance::of(self.counts(), tables)
+    }
+}
+
+/// How likely a table is by chance.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Chance {
+    /// What was tested.
+    pub tested: Counts,
+    /// Tables that were looked at.
+    pub tables: u64,
+    /// One-sided p-value (Fisher), times the tables, at most 1 (Bonferroni).
+    pub p_value: f64,
+}
+
+impl Chance {
+    pub(super) fn of(tested: Counts, tables: usize) -> Self {
+        let tables = tables as u64;
+        Self { tested, tables, p_value: (fisher_greater(&tested) * real(tables)).min(1.0) }
     }
 }
 

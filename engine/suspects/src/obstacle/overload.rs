@@ -65,7 +65,10 @@ pub(super) fn find(scene: &Scene<'_>, growth: &Growth) -> Option<Obstacle> {
         victims: Vec::new(),
         counts: Counts::default(),
         effect: times,
+        tested: Counts::default(),
+        tables: 1,
         p_value,
+        load: std::iter::once(&now).chain(&past).map(|l| (l.rate, l.requests)).collect(),
         sentence: format!(
             "{:.0} requests a second come in, {times:.1} times the most of healthy windows, and \
              {symptom}, {} first: shed load or add capacity, a restart takes some away",

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use resus_model::{Bucket, Component, FailureKind, Histogram, Obstacle, Place, Tally};
 
 use super::Scene;
-use super::contrast::{Contrast, Side};
+use super::contrast::{Chance, Contrast, Side};
 use super::growth::Growth;
 use super::shared;
 use super::thresholds::{P_VALUE_OF_REST, P_VALUE_OF_SPANS, QUIET, RELEVANT};
@@ -39,7 +39,7 @@ pub(super) struct Blamed<'a> {
     /// Services that call it, ascending.
     pub callers: Vec<Component>,
     pub contrast: Contrast,
-    pub p_value: f64,
+    pub chance: Chance,
     /// Slow, not failing.
     pub slow: bool,
 }
@@ -128,7 +128,7 @@ impl Search<'_, '_> {
         let times = sum(past.iter().flat_map(BTreeMap::values).map(|c| &c.durations));
         let slow = times.quantile(990).map(Measure::Slow);
         let measures = std::iter::once(Measure::Failed).chain(slow);
-        let (measure, contrast, p_value) = measures
+        let (measure, contrast, chance) = measures
             .filter_map(|m| self.deviates(m, now.values(), past, |_| true).map(|(c, p)| (m, c, p)))
             .find(|&(measure, ..)| {
                 self.is_relevant(measure, now)
@@ -141,7 +141,7 @@ impl Search<'_, '_> {
             name,
             callers: callers.into_iter().map(|s| self.aligned.service(s)).collect(),
             contrast,
-            p_value,
+            chance,
             slow: matches!(measure, Measure::Slow(_)),
         })
     }
@@ -153,7 +153,7 @@ impl Search<'_, '_> {
         now: impl Iterator<Item = &'c PeerCalls>,
         past: &[Callers],
         keep: impl Fn(u32) -> bool,
-    ) -> Option<(Contrast, f64)> {
+    ) -> Option<(Contrast, Chance)> {
         let now = measure.of(now);
         let windows: Vec<Side> = past
             .iter()
@@ -171,9 +171,9 @@ impl Search<'_, '_> {
         }
         let shares: Vec<Share> = windows.into_iter().map(share).collect();
         let past = Past::of_windows(&shares, config.min_requests);
-        let p_value = (past.p_value(share(now)) * real(self.tables as u64)).min(1.0);
-        (past.exceeded_by(share(now), config) && p_value <= P_VALUE_OF_SPANS)
-            .then_some((contrast, p_value))
+        let chance = Chance::of(past.table(share(now)), self.tables);
+        (past.exceeded_by(share(now), config) && chance.p_value <= P_VALUE_OF_SPANS)
+            .then_some((contrast, chance))
     }
 
     /// Whether what deviates in requests can come from these calls.

@@ -12,7 +12,7 @@ use super::peer::Blamed;
 
 /// What is said of a callee that is to blame.
 pub(super) fn obstacle(blamed: &Blamed<'_>) -> Obstacle {
-    let Blamed { name, callers, contrast, p_value, slow } = blamed;
+    let Blamed { name, callers, contrast, chance, slow } = blamed;
     let verb = if *slow { "are slow" } else { "fail" };
     let figures = format!(
         "{} of the calls to {name} {verb}, {} in healthy windows",
@@ -38,7 +38,10 @@ pub(super) fn obstacle(blamed: &Blamed<'_>) -> Obstacle {
         victims: callers.clone(),
         counts: contrast.counts(),
         effect: contrast.effect(),
-        p_value: *p_value,
+        tested: chance.tested,
+        tables: chance.tables,
+        p_value: chance.p_value,
+        load: Vec::new(),
         sentence,
     }
 }

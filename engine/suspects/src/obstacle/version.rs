@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use resus_model::{Bucket, Component, Evidence, Obstacle, ObstacleKind, Place};
 
-use super::contrast::{Contrast, Side, list, percent};
+use super::contrast::{Chance, Contrast, Side, list, percent};
 use super::growth::Growth;
 use super::thresholds::{DEPLOYED, P_VALUE_OF_REST, P_VALUE_OF_SPANS, QUIET, RELEVANT, SLOWER};
 use crate::Config;
@@ -128,8 +128,8 @@ impl Search<'_, '_> {
         for measure in measures {
             let side = |places: &[&Place]| measure.of(places.iter().copied());
             let contrast = Contrast { with: side(own), without: side(&others) };
-            let p_value = contrast.p_value(self.tables);
-            let clear = p_value <= P_VALUE_OF_SPANS && self.stands_out(contrast, measure);
+            let chance = contrast.chance(self.tables);
+            let clear = chance.p_value <= P_VALUE_OF_SPANS && self.stands_out(contrast, measure);
             if !clear || !self.is_relevant(service, contrast, measure) {
                 continue;
             }
@@ -146,7 +146,7 @@ impl Search<'_, '_> {
             let names: Vec<String> =
                 versions.keys().filter(|v| **v != version).map(|v| (*v).to_owned()).collect();
             let others = format!("{} in {}", list(&names), percent(contrast.without.share()));
-            return Some(self.obstacle(service, version, contrast, p_value, measure, &others));
+            return Some(self.obstacle(service, version, contrast, chance, measure, &others));
         }
         None
     }
@@ -175,12 +175,12 @@ impl Search<'_, '_> {
         for measure in measures {
             let side = |places: &[&Place]| measure.of(places.iter().copied());
             let contrast = Contrast { with: side(own), without: side(&past) };
-            let p_value = contrast.p_value(self.tables);
-            let clear = p_value <= P_VALUE_OF_SPANS && self.stands_out(contrast, measure);
+            let chance = contrast.chance(self.tables);
+            let clear = chance.p_value <= P_VALUE_OF_SPANS && self.stands_out(contrast, measure);
             if clear && self.accounts_for(service, contrast, measure) >= DEPLOYED {
                 let share = percent(contrast.without.share());
                 let others = format!("the version before in {share}");
-                return Some(self.obstacle(service, version, contrast, p_value, measure, &others));
+                return Some(self.obstacle(service, version, contrast, chance, measure, &others));
             }
         }
         None
@@ -264,7 +264,7 @@ impl Search<'_, '_> {
         (name, namespace): Service<'_>,
         version: &str,
         contrast: Contrast,
-        p_value: f64,
+        chance: Chance,
         measure: Measure,
         others: &str,
     ) -> Obstacle {
@@ -290,7 +290,10 @@ impl Search<'_, '_> {
             victims: vec![service],
             counts: contrast.counts(),
             effect: contrast.effect(),
-            p_value,
+            tested: chance.tested,
+            tables: chance.tables,
+            p_value: chance.p_value,
+            load: Vec::new(),
         }
     }
 }
