@@ -10,7 +10,7 @@ use resus_model::EntryOperation;
 
 use super::calls::Calls;
 use super::item::Item;
-use super::sums::{Collected, Sums};
+use super::sums::{Collected, Key, Sums};
 use crate::align::View;
 use crate::coefficient::real;
 
@@ -22,6 +22,9 @@ pub(crate) fn collect(view: &View<'_>, calls: &Calls, into: &mut Collected) {
     for edge in &evidence.edges {
         let Some(parent) = edge.key.parent else { continue };
         let failed = edge.failed.saturating_sub(edge.masked).saturating_sub(edge.retries);
+        if failed == 0 {
+            continue;
+        }
         let most = below.entry((edge.key.entry, parent)).or_default();
         *most = (*most).max(failed);
     }
@@ -31,14 +34,17 @@ pub(crate) fn collect(view: &View<'_>, calls: &Calls, into: &mut Collected) {
         let n = real(stats.spans);
         if calls.complains[operation as usize] {
             let events = Sums::of_count(n, real(stats.spans_with_error_events));
-            into.push(((Item::ErrorEvents(operation), entry), events));
+            into.push((Key::of(Item::ErrorEvents(operation), entry), events));
         }
         if !calls.fails[operation as usize] {
             continue;
         }
         let below = below.get(&(stats.entry, stats.operation)).copied().unwrap_or(0);
         let by_itself = stats.failed.saturating_sub(below).max(stats.origins).min(stats.failed);
-        into.push(((Item::Origins(operation), entry), Sums::of_count(n, real(by_itself))));
-        into.push(((Item::Failing(operation), entry), Sums::of_count(n, real(stats.failed))));
+        into.push((Key::of(Item::Origins(operation), entry), Sums::of_count(n, real(by_itself))));
+        into.push((
+            Key::of(Item::Failing(operation), entry),
+            Sums::of_count(n, real(stats.failed)),
+        ));
     }
 }

@@ -38,7 +38,39 @@ pub(crate) const HELPERS: usize = 4;
 pub(crate) const SORTS: usize = 9;
 
 impl Item {
-    /// The number of its sort, below [`SORTS`].
+    /// A number that is ordered as items are, below 2^96.
+    pub(crate) const fn packed(self) -> u128 {
+        let (a, b) = match self {
+            Self::Gap(a, b) | Self::Children(a, b) => (a, b),
+            Self::SelfTime(a)
+            | Self::GapsOut(a)
+            | Self::NewChildren(a)
+            | Self::NewInService(a)
+            | Self::ErrorEvents(a)
+            | Self::Origins(a)
+            | Self::Failing(a) => (a, 0),
+        };
+        ((self.sort() as u128) << 64) | ((a as u128) << 32) | b as u128
+    }
+
+    /// The item of a number that [`Item::packed`] made.
+    #[expect(clippy::cast_possible_truncation, reason = "each part is cut out of its 32 bits")]
+    pub(crate) const fn unpacked(packed: u128) -> Self {
+        let (a, b) = ((packed >> 32) as u32, packed as u32);
+        match packed >> 64 {
+            0 => Self::SelfTime(a),
+            1 => Self::Gap(a, b),
+            2 => Self::GapsOut(a),
+            3 => Self::Children(a, b),
+            4 => Self::NewChildren(a),
+            5 => Self::NewInService(a),
+            6 => Self::ErrorEvents(a),
+            7 => Self::Origins(a),
+            _ => Self::Failing(a),
+        }
+    }
+
+    /// The number of its sort, below [`SORTS`]; ascending as items are.
     pub(crate) const fn sort(self) -> usize {
         match self {
             Self::SelfTime(_) => 0,
@@ -118,6 +150,38 @@ impl Item {
             }
             Self::GapsOut(service) => format!("{} → all its callees", aligned.service(service)),
             Self::NewInService(service) => format!("{}, all operations", aligned.service(service)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packed_items_are_ordered_as_items_are_and_come_back() {
+        let mut items: Vec<Item> = [0, 1, 7, u32::MAX]
+            .into_iter()
+            .flat_map(|a| {
+                [
+                    Item::SelfTime(a),
+                    Item::Gap(a, 3),
+                    Item::Gap(3, a),
+                    Item::GapsOut(a),
+                    Item::Children(a, 3),
+                    Item::Children(3, a),
+                    Item::NewChildren(a),
+                    Item::NewInService(a),
+                    Item::ErrorEvents(a),
+                    Item::Origins(a),
+                    Item::Failing(a),
+                ]
+            })
+            .collect();
+        items.sort_unstable();
+        assert!(items.is_sorted_by_key(|item| item.packed()));
+        for item in items {
+            assert_eq!(Item::unpacked(item.packed()), item);
         }
     }
 }

@@ -6,11 +6,13 @@
 //! of the path grammar say how much calls vary from span to span (a cart of ten items makes ten
 //! calls), which tells a change from luck.
 
+use std::ops::Range;
+
 use resus_model::Production;
 
 use super::calls::Calls;
 use super::item::Item;
-use super::sums::{Collected, Sums};
+use super::sums::{Collected, Key, Sums};
 use crate::align::{Aligned, View};
 use crate::coefficient::real;
 
@@ -30,14 +32,14 @@ pub(crate) fn collect_calls(view: &View<'_>, calls: &Calls, into: &mut Collected
         let entry = calls.entry(view, stats.entry);
         let spans = Sums { n: real(stats.spans), ..Sums::default() };
         for &child in &calls.children[parent as usize] {
-            into.push(((Item::Children(parent, child), entry), spans));
+            into.push((Key::of(Item::Children(parent, child), entry), spans));
         }
     }
     for edge in &evidence.edges {
         let Some(parent) = edge.key.parent.map(global) else { continue };
         let item = Item::Children(parent, global(edge.key.child));
         let made = Sums { sum: real(edge.calls), ..Sums::default() };
-        into.push(((item, calls.entry(view, edge.key.entry)), made));
+        into.push((Key::of(item, calls.entry(view, edge.key.entry)), made));
     }
     // Productions of one entry and operation lie together: their squares are added up first.
     let mut squares: Vec<(u32, f64)> = Vec::new();
@@ -54,7 +56,7 @@ pub(crate) fn collect_calls(view: &View<'_>, calls: &Calls, into: &mut Collected
         for child in squares.chunk_by(|a, b| a.0 == b.0) {
             let squares = child.iter().map(|(_, squares)| squares).sum();
             let item = Item::Children(parent, global(child[0].0));
-            into.push(((item, entry), Sums { squares, ..Sums::default() }));
+            into.push((Key::of(item, entry), Sums { squares, ..Sums::default() }));
         }
     }
 }
@@ -74,10 +76,20 @@ pub(crate) struct Sets<'a> {
 /// A production of a window, by what is compared.
 struct Entry {
     operation: u32,
-    set: Vec<u32>,
+    /// Of its set: most comparisons end here.
+    hash: u64,
+    /// Where its set lies among all sets.
+    set: Range<usize>,
     window: usize,
     place: usize,
     spans: u64,
+}
+
+/// The same for the same set; seldom for others.
+fn hash(set: &[u32]) -> u64 {
+    set.iter().fold(0, |hash: u64, &child| {
+        (hash.rotate_left(23) ^ u64::from(child)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    })
 }
 
 impl<'a> Sets<'a> {
@@ -85,23 +97,32 @@ impl<'a> Sets<'a> {
     pub(crate) fn of(aligned: &'a Aligned<'_>) -> Self {
         let views: Vec<&View<'_>> =
             std::iter::once(&aligned.now).chain(&aligned.baselines).collect();
-        let mut entries = Vec::new();
+        let (mut entries, mut sets) = (Vec::new(), Vec::new());
         let mut totals = vec![vec![0_u64; views.len()]; aligned.operations.len()];
         for (window, view) in views.iter().enumerate() {
             let global = |o: u32| view.operations[o as usize];
             for (place, production) in view.evidence.productions.iter().enumerate() {
                 let operation = global(production.key.operation);
-                let set = production.key.children.iter().map(|&(child, _)| global(child)).collect();
-                let spans = production.spans;
+                let from = sets.len();
+                sets.extend(production.key.children.iter().map(|&(child, _)| global(child)));
+                let set = from..sets.len();
+                let (spans, hash) = (production.spans, hash(&sets[set.clone()]));
                 totals[operation as usize][window] += spans;
-                entries.push(Entry { operation, set, window, place, spans });
+                entries.push(Entry { operation, hash, set, window, place, spans });
             }
         }
-        entries.sort_unstable_by(|a, b| (a.operation, &a.set).cmp(&(b.operation, &b.set)));
+        let set = |entry: &Entry| &sets[entry.set.clone()];
+        entries.sort_unstable_by(|a, b| {
+            let by_hash = (a.operation, a.hash).cmp(&(b.operation, b.hash));
+            by_hash.then_with(|| set(a).cmp(set(b)))
+        });
         let mut new: Vec<Vec<Option<bool>>> =
             views.iter().map(|v| vec![None; v.evidence.productions.len()]).collect();
         let mut seen = vec![0_u64; views.len()];
-        for same in entries.chunk_by(|a, b| (a.operation, &a.set) == (b.operation, &b.set)) {
+        let equal = |a: &Entry, b: &Entry| {
+            (a.operation, a.hash) == (b.operation, b.hash) && set(a) == set(b)
+        };
+        for same in entries.chunk_by(equal) {
             seen.iter_mut().for_each(|n| *n = 0);
             same.iter().for_each(|entry| seen[entry.window] += entry.spans);
             for entry in same {
@@ -130,9 +151,9 @@ impl<'a> Sets<'a> {
             if sums.n > 0.0 {
                 let operation = view.operations[same[0].key.operation as usize];
                 let entry = calls.entry(view, same[0].key.entry);
-                into.push(((Item::NewChildren(operation), entry), sums));
+                into.push((Key::of(Item::NewChildren(operation), entry), sums));
                 let service = self.service_of[operation as usize];
-                into.push(((Item::NewInService(service), entry), sums));
+                into.push((Key::of(Item::NewInService(service), entry), sums));
             }
         }
     }

@@ -40,8 +40,24 @@ impl Sums {
     }
 }
 
-/// An item and an entry operation (an index into the aligned entries, or that many for none).
-pub(crate) type Key = (Item, u32);
+/// An item and an entry operation (an index into the aligned entries, or that many for none), in one
+/// number that is ordered as they are: there are many to sort.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key(u128);
+
+impl Key {
+    pub(crate) const fn of(item: Item, entry: u32) -> Self {
+        Self((item.packed() << 32) | entry as u128)
+    }
+
+    const fn same_item(self, other: Self) -> bool {
+        self.0 >> 32 == other.0 >> 32
+    }
+
+    const fn item(self) -> Item {
+        Item::unpacked(self.0 >> 32)
+    }
+}
 
 /// Sums of one window: ascending, each key once, after [`settle`].
 pub(crate) type Collected = Vec<(Key, Sums)>;
@@ -74,12 +90,13 @@ impl Table {
     pub(crate) fn of(now: &Collected, healthy: &[Collected]) -> Self {
         let all = now.iter().chain(healthy.iter().flatten());
         let mut keys: Vec<Key> = all.map(|&(key, _)| key).collect();
-        keys.sort_unstable();
+        // Windows are sorted already: a stable sort merges them.
+        keys.sort();
         keys.dedup();
         let mut items: Vec<(Item, usize)> = Vec::new();
-        for (at, (item, _)) in keys.iter().enumerate() {
-            if items.last().is_none_or(|(last, _)| last != item) {
-                items.push((*item, at));
+        for (at, key) in keys.iter().enumerate() {
+            if at == 0 || !keys[at - 1].same_item(*key) {
+                items.push((key.item(), at));
             }
         }
         let row = |window: &Collected| {

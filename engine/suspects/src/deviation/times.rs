@@ -9,7 +9,7 @@ use resus_model::{Bucket, Evidence, Histogram};
 
 use super::calls::Calls;
 use super::item::Item;
-use super::sums::{Collected, Sums};
+use super::sums::{Collected, Key, Sums};
 use crate::align::{Aligned, View};
 use crate::coefficient::real;
 
@@ -78,13 +78,16 @@ pub(crate) fn collect(
         let operation = view.operations[stats.operation as usize];
         if !calls.crosses(operation) {
             let entry = calls.entry(view, stats.entry);
-            into.push(((Item::SelfTime(operation), entry), logarithms.sums(&stats.self_times)));
+            into.push((
+                Key::of(Item::SelfTime(operation), entry),
+                logarithms.sums(&stats.self_times),
+            ));
         }
     }
     for edge in evidence.edges.iter().filter(|e| e.crossings > 0) {
         let Some(parent) = edge.key.parent else { continue };
         let global = |o: u32| view.operations[o as usize];
         let item = Item::Gap(global(parent), global(edge.key.child));
-        into.push(((item, calls.entry(view, edge.key.entry)), logarithms.sums(&edge.gaps)));
+        into.push((Key::of(item, calls.entry(view, edge.key.entry)), logarithms.sums(&edge.gaps)));
     }
 }
