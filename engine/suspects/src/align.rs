@@ -96,7 +96,7 @@ pub(crate) fn align<'a, B: Borrow<Evidence>>(now: &'a Evidence, baseline: &'a [B
     let all: Vec<&'a Evidence> =
         std::iter::once(now).chain(baseline.iter().map(B::borrow)).collect();
     let exactness = all.iter().map(|e| e.exactness).max().unwrap_or(Exactness::Exact);
-    let (operations, operation_numbers) = number(all.iter().map(|e| texts(e)), Ord::cmp);
+    let (operations, operation_numbers) = number_merged(all.iter().map(|e| texts(e)).collect());
     let services: Vec<(&str, &str)> = {
         let mut services: Vec<_> = operations.iter().map(|&(s, n, _)| (s, n)).collect();
         services.dedup();
@@ -160,10 +160,19 @@ pub(crate) fn texts(evidence: &Evidence) -> Vec<OperationText<'_>> {
 fn patterns(all: &[&Evidence], operations: &[Vec<u32>], exactness: Exactness) -> Vec<Vec<u32>> {
     match exactness {
         Exactness::Exact => {
-            let shapes = all.iter().enumerate().map(|(e, evidence)| {
-                evidence.shapes.iter().map(|s| (operations[e].as_slice(), s)).collect::<Vec<_>>()
+            // Written out one after the other: many are compared.
+            let nodes: Vec<Vec<u64>> =
+                all.iter().zip(operations).map(|(e, o)| nodes(e, o)).collect();
+            let shapes = all.iter().zip(&nodes).map(|(evidence, nodes)| {
+                let mut rest = nodes.as_slice();
+                let shape = |s: &Shape| {
+                    let (own, others) = rest.split_at(s.0.len());
+                    rest = others;
+                    own
+                };
+                evidence.shapes.iter().map(shape).collect::<Vec<&[u64]>>()
             });
-            let (unique, numbers) = number(shapes, |a, b| compare_shapes(*a, *b));
+            let (unique, numbers) = number(shapes);
             let shapeless = u32::try_from(unique.len()).expect("fewer than 2^32 shapes");
             let of =
                 |e: usize, c: &PathClass| c.key.shape.map_or(shapeless, |s| numbers[e][s as usize]);
@@ -177,7 +186,7 @@ fn patterns(all: &[&Evidence], operations: &[Vec<u32>], exactness: Exactness) ->
                 let set = |c: &PathClass| remap(&operations[e], &c.key.operations);
                 evidence.classes.iter().map(set).collect::<Vec<_>>()
             });
-            number(sets, Ord::cmp).1
+            number(sets).1
         }
         Exactness::OperationsDropped => {
             all.iter().map(|evidence| vec![0; evidence.classes.len()]).collect()
@@ -185,11 +194,10 @@ fn patterns(all: &[&Evidence], operations: &[Vec<u32>], exactness: Exactness) ->
     }
 }
 
-fn compare_shapes(a: (&[u32], &Shape), b: (&[u32], &Shape)) -> Ordering {
-    fn nodes<'n>(numbers: &'n [u32], shape: &'n Shape) -> impl Iterator<Item = (u32, u32)> + 'n {
-        shape.0.iter().map(|n| (n.depth, numbers[n.operation as usize]))
-    }
-    nodes(a.0, a.1).cmp(nodes(b.0, b.1))
+/// All nodes of all shapes, each as depth and global number of its operation.
+fn nodes(evidence: &Evidence, numbers: &[u32]) -> Vec<u64> {
+    let nodes = evidence.shapes.iter().flat_map(|s| &s.0);
+    nodes.map(|n| u64::from(n.depth) << 32 | u64::from(numbers[n.operation as usize])).collect()
 }
 
 /// Indexes by their global numbers.
@@ -201,25 +209,63 @@ pub(crate) fn remap(numbers: &[u32], indexes: &[u32]) -> Vec<u32> {
 /// list the number of each of its items.
 ///
 /// Lists that are sorted already cost a merge, not a sort.
-fn number<T: Clone>(
-    lists: impl Iterator<Item = Vec<T>>,
-    compare: impl Fn(&T, &T) -> Ordering,
-) -> (Vec<T>, Vec<Vec<u32>>) {
+fn number<T: Ord>(lists: impl Iterator<Item = Vec<T>>) -> (Vec<T>, Vec<Vec<u32>>) {
     let mut numbers: Vec<Vec<u32>> = Vec::new();
     let mut items: Vec<(T, usize, usize)> = Vec::new();
     for (l, list) in lists.enumerate() {
         numbers.push(vec![0; list.len()]);
         items.extend(list.into_iter().enumerate().map(|(i, item)| (item, l, i)));
     }
-    items.sort_by(|a, b| compare(&a.0, &b.0));
+    items.sort_by(|a, b| a.0.cmp(&b.0));
     let mut unique: Vec<T> = Vec::new();
     for (item, l, i) in items {
-        if unique.last().is_none_or(|last| compare(last, &item) != Ordering::Equal) {
+        if unique.last().is_none_or(|last| *last != item) {
             unique.push(item);
         }
         numbers[l][i] = u32::try_from(unique.len() - 1).expect("fewer than 2^32 items");
     }
     (unique, numbers)
+}
+
+/// The same of lists that are nearly alike and ascending, as tables of texts are: one comparison an item.
+fn number_merged<T: Ord + Copy>(lists: Vec<Vec<T>>) -> (Vec<T>, Vec<Vec<u32>>) {
+    let id = |n: usize| u32::try_from(n).expect("fewer than 2^32 items");
+    let mut numbers: Vec<Vec<u32>> = Vec::new();
+    let mut unique: Vec<T> = Vec::new();
+    for list in &lists {
+        let mut merged = Vec::with_capacity(unique.len().max(list.len()));
+        let (mut moved, mut own) =
+            (Vec::with_capacity(unique.len()), Vec::with_capacity(list.len()));
+        let (mut old, mut new) = (unique.iter().peekable(), list.iter().peekable());
+        loop {
+            let order = match (old.peek(), new.peek()) {
+                (Some(a), Some(b)) => a.cmp(b),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (None, None) => break,
+            };
+            let at = id(merged.len());
+            if order.is_le() {
+                merged.extend(old.next());
+                moved.push(at);
+            }
+            if order.is_eq() {
+                new.next();
+            } else if order.is_gt() {
+                merged.extend(new.next());
+            }
+            if order.is_ge() {
+                own.push(at);
+            }
+        }
+        if merged.len() > unique.len() {
+            numbers.iter_mut().flatten().for_each(|n| *n = moved[*n as usize]);
+        }
+        numbers.push(own);
+        unique = merged;
+    }
+    // Of a table that was not ascending nothing above holds.
+    if unique.is_sorted_by(|a, b| a < b) { (unique, numbers) } else { number(lists.into_iter()) }
 }
 
 /// The place of something that was put into the sorted table before.
@@ -230,6 +276,9 @@ fn place(found: Result<usize, usize>) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
     use crate::notation::evidence;
 
@@ -256,6 +305,19 @@ mod tests {
                     (s, o)
                 });
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn merging_numbers_as_sorting_does(mut lists in vec(vec(0..40_u8, 0..30), 0..5), tidy in any::<bool>()) {
+            if tidy {
+                for list in &mut lists {
+                    list.sort_unstable();
+                    list.dedup();
+                }
+            }
+            prop_assert_eq!(number_merged(lists.clone()), number(lists.into_iter()));
         }
     }
 

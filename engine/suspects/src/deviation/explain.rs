@@ -198,11 +198,11 @@ impl Carried {
         }
         let mut most = 0.0_f64;
         for &child in &calls.children[o] {
-            let rate = windows.find(Item::Children(operation, child), window);
-            let rate = rate.map_or(0.0, Difference::mean).min(1.0);
-            if rate > 0.0 {
-                let below = self.below(child, depth - 1, own, calls, windows, window);
-                most = most.max(rate * own[child as usize].max(below));
+            let below = self.below(child, depth - 1, own, calls, windows, window);
+            let events = own[child as usize].max(below);
+            if events > most {
+                let rate = windows.find(Item::Children(operation, child), window);
+                most = most.max(rate.map_or(0.0, Difference::mean).min(1.0) * events);
             }
         }
         self.marks[o] = Mark::Done;
