@@ -75,7 +75,7 @@ pub(crate) fn cases<'a>(
         // Failures of one who was misled, and complaints about them, are not its own.
         let misled = matches!(deviation.item, Item::Origins(_) | Item::ErrorEvents(_))
             && services_misled.contains(&service_of(id));
-        if !misled {
+        if !misled && deviation.is_supported() {
             case.strength = case.strength.max(deviation.strength);
         }
         case.deviations.push(deviation);

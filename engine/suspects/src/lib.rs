@@ -148,7 +148,8 @@ pub fn diagnose<B: Borrow<Evidence>>(
     let measured = measured.as_ref();
     let deviations = measured.map(|m| &m.deviations);
     diagnosis.notes.extend(deviations.and_then(|d| notes::of_deviations(&aligned, d)));
-    let strongest = deviations.and_then(|d| d.found.first()).map_or(0.0, |d| d.strength);
+    let supported = deviations.and_then(|d| d.found.iter().find(|d| d.is_supported()));
+    let strongest = supported.map_or(0.0, |d| d.strength);
     let strong = now.paths() >= config.min_requests && strongest >= fuse::THRESHOLD;
     match detected.iter().find(|d| d.deviates()) {
         Some(detected) => localise(&aligned, detected, measured, config, &mut diagnosis),

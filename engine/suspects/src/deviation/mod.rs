@@ -32,6 +32,9 @@ const LEAST_TYPICAL: f64 = 1.0;
 /// What the largest z is taken for where fewer than two healthy windows tell.
 const UNKNOWN_TYPICAL: f64 = 2.0;
 
+/// Spans that show what is counted, as many as failed requests are asked for.
+const SUPPORT: f64 = 5.0;
+
 /// An item that deviates.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Deviation {
@@ -49,6 +52,18 @@ pub(crate) struct Deviation {
     pub z: f64,
     /// `z` over what its family shows in healthy windows.
     pub strength: f64,
+}
+
+impl Deviation {
+    /// Whether enough was seen to suspect anybody: in small systems a handful of odd spans is odd by
+    /// chance somewhere. Fewer calls than usual are none to count, and of times each span tells.
+    pub(crate) fn is_supported(&self) -> bool {
+        let seen = self.contrast.difference;
+        match self.item {
+            Item::Children(..) => seen.n >= SUPPORT,
+            item => !item.is_count() || seen.sum >= SUPPORT,
+        }
+    }
 }
 
 /// All items that are larger than in healthy windows, strongest first.

@@ -134,6 +134,14 @@ fn error_events_tell_of_who_has_them() {
 }
 
 #[test]
+fn a_handful_of_error_events_is_too_few() {
+    let few = Shop { requests: 20, complaints: 4, ..HEALTHY };
+    assert_eq!(explained(&few).verdict, Verdict::Healthy);
+    let more = explained(&Shop { complaints: 8, ..few });
+    assert_eq!(first(&more), ("bank", "error_events"));
+}
+
+#[test]
 fn one_straggler_is_no_shift() {
     let healthy: Vec<Evidence> = (0..8).map(|i| HEALTHY.window(i)).collect();
     let mut now = Shop { requests: 20, ..HEALTHY }.window(9);
