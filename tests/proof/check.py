@@ -106,6 +106,8 @@ def main():
             analysis = json.load(file)
         for proof in analysis["suspects"] + analysis["considered"]:
             check_proof(proof, f"{path}: {proof['component']['service']}")
+        for narrower in analysis["narrower"]:
+            check_finding(narrower["finding"], f"{path}: {narrower['component']['instance']}")
         for entry in analysis["entries"]:
             if entry["tested"]:
                 same("p-value of an entry", entry["p_value"], fisher(entry["tested"]), path)

@@ -38,6 +38,9 @@ pub(super) fn suspects(diagnosis: &Diagnosis) -> Markup {
                 @if hidden > 0 {
                     p.note { "and " (plural(hidden as u64, "more suspect", "more suspects")) ", all in the JSON." }
                 }
+                @for narrower in &diagnosis.narrower {
+                    p.callout { (say(&findings::says_narrower(narrower))) }
+                }
                 @for group in sentence::groups(suspects).iter().filter(|g| g.len() > 1) {
                     p.callout { (say(&sentence::inseparable(group, diagnosis.decided_by))) }
                 }

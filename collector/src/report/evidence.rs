@@ -27,16 +27,17 @@ pub(super) struct Finding {
     /// Requests: `throws` (they fail at its spans), `misleads` (at its callers), `meets` (at another when
     /// it takes part). Spans: `origin` (they fail, no child does), `error_events`, `children` (sets of
     /// children not seen otherwise), `calls` (calls a span). Times: `self_time`, `gap`.
+    /// A replica beside its peers now: `replica_errors` (spans), `replica_times`.
     pub(super) kind: String,
     /// What it is about: an operation, or caller and callee.
     pub(super) subject: String,
     /// In the window to be explained.
     pub(super) now: Sample,
-    /// In all healthy windows together.
+    /// In all healthy windows together; of a replica, its peers now.
     pub(super) baseline: Sample,
     /// `now.mean - baseline.mean`; of times, its exponential is the factor.
     pub(super) effect: f64,
-    /// What of the effect other components account for.
+    /// What of the effect other components account for, or what is usual for a replica.
     pub(super) explained: f64,
     /// Standard deviation of the effect between healthy windows beyond sampling, with its floor.
     pub(super) spread: f64,
@@ -69,6 +70,22 @@ pub(super) struct Finding {
     pub(super) times_now: Vec<[u64; 3]>,
     /// Times in all healthy windows.
     pub(super) times_baseline: Vec<[u64; 3]>,
+}
+
+/// A part of a suspect that accounts for it alone.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Narrower {
+    /// The part.
+    pub(super) component: Component,
+    /// By what it differs from its peers.
+    pub(super) finding: Finding,
+}
+
+impl Narrower {
+    pub(super) fn of(narrower: &model::Narrower) -> Self {
+        let model::Narrower { component, finding } = narrower;
+        Self { component: Component::of(component), finding: Finding::of(finding) }
+    }
 }
 
 /// Why a restart would not help.

@@ -1,6 +1,6 @@
 //! What each kind of evidence says, in words and short figures.
 
-use resus_model::{Candidate, EvidenceKind, Finding, Obstacle, ObstacleKind, Sample};
+use resus_model::{Candidate, EvidenceKind, Finding, Narrower, Obstacle, ObstacleKind, Sample};
 
 use super::figures::{count, duration, factor, p_value, percent, plural, points, strength};
 use super::sentence::Sentence;
@@ -20,6 +20,8 @@ pub(super) const fn short(kind: EvidenceKind) -> &'static str {
         EvidenceKind::Gap => "time to answer",
         EvidenceKind::Calls => "calls a span",
         EvidenceKind::Children => "new children",
+        EvidenceKind::ReplicaErrors => "spans fail",
+        EvidenceKind::ReplicaTimes => "own time",
     }
 }
 
@@ -35,6 +37,8 @@ pub(super) const fn title(kind: EvidenceKind) -> &'static str {
         EvidenceKind::Gap => "Time that calls take beyond the work of the callee",
         EvidenceKind::Calls => "Calls a span",
         EvidenceKind::Children => "Spans with children not seen before",
+        EvidenceKind::ReplicaErrors => "Spans that fail by themselves, beside its peers",
+        EvidenceKind::ReplicaTimes => "Time that it takes itself, beside its peers",
     }
 }
 
@@ -42,7 +46,7 @@ pub(super) const fn title(kind: EvidenceKind) -> &'static str {
 pub(super) fn value(finding: &Finding, side: &Sample) -> String {
     match finding.kind {
         _ if side.n == 0 => "-".into(),
-        EvidenceKind::SelfTime | EvidenceKind::Gap => typical(finding, side),
+        kind if kind.measures_times() => typical(finding, side),
         EvidenceKind::Calls => format!("{:.2}", side.mean),
         _ => percent(side.mean),
     }
@@ -79,7 +83,7 @@ fn claim(finding: &Finding) -> String {
             percent(now.mean),
             count(baseline.count),
             count(baseline.n),
-            windows(finding),
+            against(finding),
             percent(baseline.mean),
         )
     };
@@ -95,6 +99,16 @@ fn claim(finding: &Finding) -> String {
         EvidenceKind::SelfTime => times(finding, "takes", "by itself"),
         EvidenceKind::Gap => times(finding, "takes", "beyond what the callee works on it"),
         EvidenceKind::Calls => calls(finding),
+        EvidenceKind::ReplicaErrors => shares("spans fail while none of their children does"),
+        EvidenceKind::ReplicaTimes => times(finding, "takes", "by itself"),
+    }
+}
+
+/// What it is held against.
+fn against(finding: &Finding) -> String {
+    match finding.kind {
+        EvidenceKind::ReplicaErrors | EvidenceKind::ReplicaTimes => "its peers now".into(),
+        _ => windows(finding),
     }
 }
 
@@ -106,15 +120,19 @@ fn windows(finding: &Finding) -> String {
 fn times(finding: &Finding, verb: &str, what: &str) -> String {
     let Finding { now, baseline, effect, explained, interval, .. } = finding;
     let mut text = format!(
-        "{verb} {} {what}, {} in {} ({} spans, {} before)",
+        "{verb} {} {what}, {} in {} ({} spans, {} there)",
         typical(finding, now),
         typical(finding, baseline),
-        windows(finding),
+        against(finding),
         count(now.n),
         count(baseline.n),
     );
     if explained.abs() >= 0.1 * effect.abs() {
-        text.push_str(&format!(", of which {} lies with others", factor(*explained)));
+        let usual = match finding.kind {
+            EvidenceKind::ReplicaTimes => "is usual for it",
+            _ => "lies with others",
+        };
+        text.push_str(&format!(", of which {} {usual}", factor(*explained)));
     }
     text.push_str(&format!(
         "; {} as long (95%: {} to {})",
@@ -153,10 +171,15 @@ fn calls(finding: &Finding) -> String {
 pub(super) fn change(finding: &Finding) -> String {
     let rest = finding.effect - finding.explained;
     match finding.kind {
-        EvidenceKind::SelfTime | EvidenceKind::Gap => factor(rest),
+        kind if kind.measures_times() => factor(rest),
         EvidenceKind::Calls => format!("{rest:+.2}"),
         _ => format!("{} points", points(rest)),
     }
+}
+
+/// A replica that differs from its peers, as a sentence.
+pub(super) fn says_narrower(narrower: &Narrower) -> Sentence {
+    Sentence::default().words("One replica alone: ").then(says(&narrower.finding))
 }
 
 /// The strongest finding of a candidate.

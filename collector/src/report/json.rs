@@ -7,7 +7,7 @@ use resus_model as model;
 use resus_model::{ExemplarText, Outcome, WhyNoVerdict};
 use resus_plan::{Proposal, UnixNano};
 
-use super::evidence::{Finding, Obstacle};
+use super::evidence::{Finding, Narrower, Obstacle};
 use super::figures::instant;
 use super::wire::{
     AnalysisJson, Baselines, ClosestPart, Component, Considered, Counts, Dendrogram, Entry,
@@ -99,6 +99,7 @@ impl AnalysisJson {
                 .map(|c| Considered { proof: proof(c), rejected: c.rejected.clone() })
                 .collect(),
             decided_by: diagnosis.decided_by.name().to_owned(),
+            narrower: diagnosis.narrower.iter().map(Narrower::of).collect(),
             obstacles: diagnosis.obstacles.iter().map(Obstacle::of).collect(),
             on_every_path: components(&diagnosis.on_every_path),
             dendrogram: diagnosis.dendrogram.as_ref().map(Dendrogram::of),

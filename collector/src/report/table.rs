@@ -179,6 +179,9 @@ impl Page {
                 self.findings(candidate);
             }
         }
+        for narrower in &diagnosis.narrower {
+            self.item(" >", &findings::says_narrower(narrower));
+        }
         for group in sentence::groups(suspects).iter().filter(|g| g.len() > 1) {
             self.item(" =", &sentence::inseparable(group, diagnosis.decided_by));
         }

@@ -4,7 +4,7 @@
 //! accident. Instants are decimal text in nanoseconds since the Unix epoch (JSON numbers lose
 //! digits above 2^53) beside RFC 3339; hashes and ids are hex text; no number is NaN or infinite.
 
-use super::evidence::{Finding, Obstacle};
+use super::evidence::{Finding, Narrower, Obstacle};
 use std::collections::BTreeMap;
 
 use resus_plan::{NothingReason, PlanDocument, UnixNano, Withheld};
@@ -45,6 +45,9 @@ pub(crate) struct AnalysisJson {
     pub(super) on_every_path: Vec<Component>,
     /// What has decided who is suspect: `presence` in failed requests, or `evidence` of all kinds.
     pub(super) decided_by: String,
+    /// Single replicas of suspected services that differ from their peers: there the contrast is sharper than
+    /// at `level`. Empty at other levels than `service`.
+    pub(super) narrower: Vec<Narrower>,
     /// Why a restart would not help, surest first; empty where nothing speaks against one.
     pub(super) obstacles: Vec<Obstacle>,
     /// The clustering of components with the failure vector, where there was one.

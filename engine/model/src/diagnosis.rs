@@ -167,6 +167,15 @@ pub struct ClosestPart {
     pub p_value: f64,
 }
 
+/// A part of a suspect that accounts for it alone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Narrower {
+    /// The part.
+    pub component: Component,
+    /// By what it differs from its peers.
+    pub finding: Finding,
+}
+
 /// What has decided who is suspect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DecidedBy {
@@ -373,6 +382,9 @@ pub struct Diagnosis {
     pub passed: u64,
     /// What has decided who is suspect.
     pub decided_by: DecidedBy,
+    /// Single replicas of suspected services that differ from their peers: there the contrast is sharper
+    /// than at the level of the diagnosis. Empty at other levels.
+    pub narrower: Vec<Narrower>,
     /// Why a restart would not help, surest first; empty where nothing speaks against one.
     pub obstacles: Vec<Obstacle>,
     /// Facts that a reader must know to judge the answer.

@@ -23,6 +23,10 @@ pub enum EvidenceKind {
     Calls,
     /// Its spans call sets of children that they did not.
     Children,
+    /// More spans of a replica fail by themselves than of its peers: the baseline is its peers now.
+    ReplicaErrors,
+    /// Spans of a replica take longer than those of its peers now.
+    ReplicaTimes,
 }
 
 impl EvidenceKind {
@@ -39,6 +43,8 @@ impl EvidenceKind {
             Self::Gap => "gap",
             Self::Calls => "calls",
             Self::Children => "children",
+            Self::ReplicaErrors => "replica_errors",
+            Self::ReplicaTimes => "replica_times",
         }
     }
 
@@ -51,7 +57,7 @@ impl EvidenceKind {
     /// True of the kinds that measure times.
     #[must_use]
     pub const fn measures_times(self) -> bool {
-        matches!(self, Self::SelfTime | Self::Gap)
+        matches!(self, Self::SelfTime | Self::Gap | Self::ReplicaTimes)
     }
 }
 
@@ -78,11 +84,12 @@ pub struct Finding {
     pub subject: String,
     /// In the window to be explained.
     pub now: Sample,
-    /// In all healthy windows together.
+    /// In all healthy windows together; of a replica, its peers now.
     pub baseline: Sample,
     /// `now.mean - baseline.mean`.
     pub effect: f64,
-    /// What of the effect other components account for; taken off before it is judged.
+    /// What of the effect other components account for, or what is usual for a replica; taken off before
+    /// it is judged.
     pub explained: f64,
     /// Standard deviation of the effect between healthy windows, beyond sampling; includes the floor.
     pub spread: f64,

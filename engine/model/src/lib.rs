@@ -20,8 +20,8 @@ mod time;
 
 pub use diagnosis::{
     Candidate, ClosestPart, Component, Counts, DecidedBy, Dendrogram, Diagnosis, EntryFinding,
-    EntryState, ExemplarText, FailureKind, Level, Merge, Presence, Signature, Suspect, Verdict,
-    WhyNoVerdict,
+    EntryState, ExemplarText, FailureKind, Level, Merge, Narrower, Presence, Signature, Suspect,
+    Verdict, WhyNoVerdict,
 };
 pub use evidence::{
     AttributeRow, AttributeValue, ClassKey, Edge, EdgeKey, EntryOperation, Evidence, Exactness,

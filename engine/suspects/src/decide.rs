@@ -179,7 +179,8 @@ fn findings(
     let blame = blame.map(|b| finding::of_blame(aligned, &component.to_string(), b, case.strength));
     let told = case.deviations.iter().filter(|d| d.strength >= LEAST_STRENGTH).take(FINDINGS);
     let told = told.map(|d| finding::of_deviation(aligned, d));
-    let mut findings: Vec<_> = blame.into_iter().chain(told).collect();
+    let replica = case.replica.iter().filter(|f| f.strength >= LEAST_STRENGTH).cloned();
+    let mut findings: Vec<_> = blame.into_iter().chain(told).chain(replica).collect();
     findings
         .sort_by(|a, b| b.strength.total_cmp(&a.strength).then_with(|| a.subject.cmp(&b.subject)));
     findings.truncate(FINDINGS);

@@ -158,6 +158,6 @@ fn times(aligned: &Aligned<'_>, item: Item) -> Option<(Histogram, Histogram)> {
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
-fn whole(n: f64) -> u64 {
+pub(crate) fn whole(n: f64) -> u64 {
     n.round() as u64
 }

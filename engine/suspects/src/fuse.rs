@@ -8,11 +8,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use resus_model::Level;
+use resus_model::{Component, Finding, Level};
 
 use crate::align::Aligned;
 use crate::blame::{Blame, Blames};
-use crate::deviation::{Calls, Deviation, Deviations, Item};
+use crate::deviation::{Calls, Deviation, Deviations, Item, Odd};
 
 /// Strength from which a component is a suspect: so many times what healthy windows show at most,
 /// half of the time. At it, *none of them* is as likely as the component.
@@ -43,6 +43,8 @@ pub(crate) struct Case<'a> {
     pub deviations: Vec<&'a Deviation>,
     /// What the failed requests say.
     pub blame: Option<Blame>,
+    /// By what a replica differs from its peers.
+    pub replica: Vec<Finding>,
 }
 
 /// Cases by component: service or operation (aligned).
@@ -95,8 +97,20 @@ pub(crate) fn cases<'a>(
             case.deviations.extend(callers);
         }
     }
-    weigh(&mut cases);
+    weigh(cases.values_mut());
     cases
+}
+
+/// Cases against replicas that differ from their peers.
+pub(crate) fn of_replicas(odd: Vec<Odd>) -> Vec<(Component, Case<'static>)> {
+    let mut cases: BTreeMap<Component, Case<'static>> = BTreeMap::new();
+    for (component, finding) in odd {
+        let case = cases.entry(component).or_default();
+        case.strength = case.strength.max(finding.strength);
+        case.replica.push(finding);
+    }
+    weigh(cases.values_mut());
+    cases.into_iter().collect()
 }
 
 /// Services that do not fail themselves, while spans of each of their callers, two or more, fail by
@@ -144,10 +158,11 @@ pub(crate) fn strength(most: f64, nats: f64) -> f64 {
     (2.0 * most.max(0.0)).sqrt() / BLAME_TYPICAL * ((nats - most) / SHARPNESS).exp()
 }
 
-fn weigh(cases: &mut BTreeMap<u32, Case<'_>>) {
+fn weigh<'c, 'a: 'c>(cases: impl Iterator<Item = &'c mut Case<'a>>) {
     let power = |strength: f64| (strength / THRESHOLD).max(0.0).powf(SHARPNESS);
-    let all = 1.0 + cases.values().map(|c| power(c.strength)).sum::<f64>();
-    for case in cases.values_mut() {
+    let cases: Vec<&mut Case<'a>> = cases.collect();
+    let all = 1.0 + cases.iter().map(|c| power(c.strength)).sum::<f64>();
+    for case in cases {
         case.probability = power(case.strength) / all;
     }
 }

@@ -53,10 +53,11 @@ mod notation;
 mod tests;
 
 use std::borrow::Borrow;
+use std::collections::BTreeSet;
 
 use resus_model::{
     Component, DecidedBy, Diagnosis, EntryFinding, EntryState, Evidence, Exactness, FailureKind,
-    Level, MarginalKind, Outcome, Suspect, Verdict, WhyNoVerdict,
+    Level, MarginalKind, Narrower, Outcome, Suspect, Verdict, WhyNoVerdict,
 };
 
 pub use cluster::{Linkage, UnknownLinkage};
@@ -70,7 +71,7 @@ use align::Aligned;
 use blame::Blames;
 use decide::Decision;
 use detect::Detected;
-use deviation::{Calls, Deviations};
+use deviation::{Calls, Deviations, Odd};
 use fuse::Case;
 use label::Split;
 use presence::Counted;
@@ -140,21 +141,25 @@ pub fn diagnose<B: Borrow<Evidence>>(
         failed: 0,
         passed: 0,
         decided_by: DecidedBy::Presence,
+        narrower: Vec::new(),
         obstacles: Vec::new(),
         notes: notes::of_windows(&aligned),
     };
     let whole = matches!(config.level, Level::Service | Level::Operation);
     let measured = (whole && config.method == Method::Fused).then(|| Measured::of(&aligned));
     let measured = measured.as_ref();
+    let by_replica = config.level == Level::Instance && config.method == Method::Fused;
+    let odd = if by_replica { deviation::replicas(&aligned) } else { Vec::new() };
     let deviations = measured.map(|m| &m.deviations);
     diagnosis.notes.extend(deviations.and_then(|d| notes::of_deviations(&aligned, d)));
     let supported = deviations.and_then(|d| d.found.iter().find(|d| d.is_supported()));
-    let strongest = supported.map_or(0.0, |d| d.strength);
+    let of_replicas = odd.first().map_or(0.0, |(_, finding)| finding.strength);
+    let strongest = supported.map_or(0.0, |d| d.strength).max(of_replicas);
     let strong = now.paths() >= config.min_requests && strongest >= fuse::THRESHOLD;
     match detected.iter().find(|d| d.deviates()) {
-        Some(detected) => localise(&aligned, detected, measured, config, &mut diagnosis),
+        Some(detected) => localise(&aligned, detected, measured, odd, config, &mut diagnosis),
         // No request fails more than usual, but something is not as usual.
-        None if strong => localise(&aligned, &detected[0], measured, config, &mut diagnosis),
+        None if strong => localise(&aligned, &detected[0], measured, odd, config, &mut diagnosis),
         None => quiet(&aligned, &detected, config, &mut diagnosis),
     }
     Ok(diagnosis)
@@ -251,6 +256,7 @@ fn localise(
     aligned: &Aligned<'_>,
     detected: &Detected,
     measured: Option<&Measured>,
+    odd: Vec<Odd>,
     config: &Config,
     diagnosis: &mut Diagnosis,
 ) {
@@ -284,7 +290,10 @@ fn localise(
     diagnosis.on_every_path = std::mem::take(&mut judged.on_every_path);
     diagnosis.dendrogram = judged.dendrogram.take();
     let mut why = judged.why.clone();
-    let cases = measured.map(|m| m.cases(aligned, &counted, kind, config)).unwrap_or_default();
+    let cases = match measured {
+        Some(measured) => measured.cases(aligned, &counted, kind, config),
+        None => fuse::of_replicas(odd),
+    };
     let mut decision = decide::decide(aligned, &columns, &counted.total, judged, &cases, config);
     if let Some(measured) = measured.filter(|_| kind == FailureKind::SlowOrUnseen) {
         why.extend(measured.ask_witnesses(aligned, &cases, &mut decision, config));
@@ -292,7 +301,7 @@ fn localise(
     if decision.decided {
         diagnosis.decided_by = DecidedBy::Evidence;
     }
-    diagnosis.considered = decision.considered;
+    diagnosis.considered = std::mem::take(&mut decision.considered);
     if decision.suspects.is_empty() {
         diagnosis.verdict = Verdict::NoVerdict(why);
         return;
@@ -307,6 +316,9 @@ fn localise(
             config,
         });
     }
+    if measured.is_some() && config.level == Level::Service {
+        diagnosis.narrower = narrower(aligned, &decision);
+    }
     let signature = signature::signature(aligned, &counted, detected);
     let exemplars = exemplar::Exemplars::new(aligned, &counted, detected);
     let proven = decision.suspects.into_iter().map(|(candidate, column)| {
@@ -318,6 +330,20 @@ fn localise(
         Suspect { candidate, signature: signature.clone(), failing, nearest_passing }
     });
     diagnosis.verdict = Verdict::Suspects(proven.collect());
+}
+
+/// Replicas of suspected services that differ from their peers as clearly as a suspect has to.
+fn narrower(aligned: &Aligned<'_>, decision: &Decision) -> Vec<Narrower> {
+    let is_suspect = |replica: &Component| {
+        let service = Component { instance: None, ..replica.clone() };
+        decision.suspects.iter().any(|(c, _)| c.component == service)
+    };
+    let mut told = BTreeSet::new();
+    let odd = deviation::replicas(aligned).into_iter();
+    odd.filter(|(component, finding)| finding.strength >= fuse::THRESHOLD && is_suspect(component))
+        .filter(|(component, _)| told.insert(component.clone()))
+        .map(|(component, finding)| Narrower { component, finding })
+        .collect()
 }
 
 /// Nothing deviates: healthy, if there was enough to see it.

@@ -65,6 +65,9 @@ fn incidents() -> Vec<(&'static str, Scenario)> {
     };
     version.deploys = vec![deploy];
     version.faults = vec![fault(Component::Version(accounts), error("BrokenException"))];
+    let mut replica = shop(9);
+    let one = Component::Instance(service(&replica, "accounts"), 1);
+    replica.faults = vec![fault(one, error("BrokenException"))];
     let mut overload = shop(6);
     let catalog = service(&overload, "catalog");
     overload.load.mean_gap_ns = MINUTE / 2500;
@@ -78,6 +81,7 @@ fn incidents() -> Vec<(&'static str, Scenario)> {
         ("misleads", with(7, "pricing", Effect::WrongValue { error_type: "Surprise".to_owned() })),
         ("version", version),
         ("overload", overload),
+        ("replica", replica),
         ("peer", with(8, "card-network", error("Declined"))),
     ]
 }
@@ -125,7 +129,7 @@ fn compute_finding(finding: &Value) {
     let kind = finding["kind"].as_str().expect("a kind");
     let (now, baseline) = (&finding["now"], &finding["baseline"]);
     near(&finding["effect"], number(&now["mean"]) - number(&baseline["mean"]), "effect");
-    let times = matches!(kind, "self_time" | "gap");
+    let times = matches!(kind, "self_time" | "gap" | "replica_times");
     let requests = matches!(kind, "throws" | "misleads" | "meets");
     if !times {
         near(&now["mean"], number(&now["count"]) / number(&now["n"]), "share or calls a span");
@@ -198,21 +202,40 @@ fn compute(analysis: &Value) {
     }
 }
 
+/// The broken replica is told, at the level of services beside the suspect, at its own level as one.
+fn is_narrowed(analysis: &Value, by_instance: bool) {
+    let told = if by_instance { &analysis["suspects"] } else { &analysis["narrower"] };
+    let [only] = list(told) else { panic!("one replica, not {told:#}") };
+    assert_eq!(only["component"]["service"], "accounts");
+    let instance = only["component"]["instance"].as_str().expect("a replica");
+    assert!(instance.ends_with('1'), "{instance}");
+    if !by_instance {
+        compute_finding(&only["finding"]);
+    }
+}
+
 #[test]
 fn every_count_rate_and_effect_can_be_computed_again() {
     let folder = tempfile::tempdir().expect("a folder");
     let leave = std::env::var_os("RESUS_PROOFS");
     let (mut kinds, mut obstacles) = (Vec::new(), Vec::new());
     for (name, scenario) in incidents() {
-        for more in [[].as_slice(), &["--method", "presence"]] {
+        let ways: [&[&str]; 3] = [&[], &["--method", "presence"], &["--level", "instance"]];
+        for (way, more) in ways.into_iter().enumerate() {
+            if way == 2 && name != "replica" {
+                continue;
+            }
             let analysis = analysis(name, &scenario, folder.path(), more);
+            if name == "replica" && way != 1 {
+                is_narrowed(&analysis, way == 2);
+            }
             compute(&analysis);
             for proof in list(&analysis["suspects"]) {
                 kinds.extend(list(&proof["findings"]).iter().map(|f| f["kind"].to_string()));
             }
             obstacles.extend(list(&analysis["obstacles"]).iter().map(|o| o["kind"].to_string()));
             if let Some(leave) = &leave {
-                let file = Path::new(leave).join(format!("{name}{}.json", more.len()));
+                let file = Path::new(leave).join(format!("{name}{way}.json"));
                 std::fs::write(file, analysis.to_string()).expect("the folder is there");
             }
         }
@@ -222,8 +245,17 @@ fn every_count_rate_and_effect_can_be_computed_again() {
         list.dedup();
     }
     // Or something was not looked at.
-    let all =
-        ["calls", "children", "error_events", "gap", "misleads", "origin", "self_time", "throws"];
+    let all = [
+        "calls",
+        "children",
+        "error_events",
+        "gap",
+        "misleads",
+        "origin",
+        "replica_errors",
+        "self_time",
+        "throws",
+    ];
     assert_eq!(kinds, all.map(|k| format!("\"{k}\"")));
     assert_eq!(obstacles, ["overload", "peer", "version"].map(|k| format!("\"{k}\"")));
 }

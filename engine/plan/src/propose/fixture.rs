@@ -121,6 +121,7 @@ pub(super) fn diagnosis(verdict: Verdict) -> Diagnosis {
         failed: 130,
         passed: 5000,
         decided_by: DecidedBy::Presence,
+        narrower: Vec::new(),
         obstacles: Vec::new(),
         notes: Vec::new(),
     }

@@ -20,7 +20,7 @@ const STANDS_OUT: f64 = 4.0;
 const ONE_IN: usize = 4;
 
 /// Degrees of freedom that the floor of the spread is worth: it comes of all items of its kind.
-const FLOOR_FREEDOM: f64 = 4.0;
+pub(crate) const FLOOR_FREEDOM: f64 = 4.0;
 
 /// The floor of the spread where a lone healthy window says nothing of it, as a multiple.
 const UNKNOWN_SPREAD: f64 = 2.0;

@@ -12,6 +12,7 @@ mod contrast;
 mod errors;
 mod explain;
 mod item;
+mod replica;
 mod structure;
 mod sums;
 mod times;
@@ -25,6 +26,7 @@ use crate::align::{Aligned, View};
 
 pub(crate) use calls::Calls;
 pub(crate) use item::Item;
+pub(crate) use replica::{Odd, replicas};
 
 /// The least that is believed of the largest z in a healthy window.
 const LEAST_TYPICAL: f64 = 1.0;

@@ -55,7 +55,7 @@ impl Logarithms {
         Self(buckets.map(|b| (middle(b) / 1000.0 + offset).ln()).collect())
     }
 
-    fn sums(&self, times: &Histogram) -> Sums {
+    pub(crate) fn sums(&self, times: &Histogram) -> Sums {
         let mut sums = Sums::default();
         for &(bucket, count) in times.counts() {
             let log = self.0[usize::from(bucket.index())];
