@@ -11,6 +11,7 @@ use crate::{Coefficient, Config, DiagnoseError, Linkage, diagnose};
 mod fused;
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod laws;
+mod replica;
 mod verdicts;
 
 const HEALTHY: &str = "GET /a: web>cart>store x600\nGET /b: web>ad>store x600\n\
