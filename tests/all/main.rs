@@ -7,3 +7,4 @@ mod cli;
 mod house;
 mod obstacles;
 mod serve;
+mod shop;

@@ -3,39 +3,17 @@
 //! The auction house in virtual time: five healthy minutes, then one under a fault of a known kind.
 
 use resus_datasets::{
-    Capacity, Component, Deploy, Effect, Fault, Latency, Protocol, Scenario, ServiceId, Share,
-    Surge, TopologyBuilder, generate, presets,
+    Capacity, Component, Deploy, Effect, Fault, Latency, Protocol, Scenario, Share, Surge,
+    TopologyBuilder, generate,
 };
 use resus_engine::{Choice, Gather, summarise};
 use resus_model::{Diagnosis, Evidence, Obstacle, ObstacleKind, Role, Rules, Window};
 use resus_suspects::{Config, diagnose};
 
-const MINUTE: u64 = 60_000_000_000;
-const HEALTHY: u64 = 5;
+use crate::shop::{HEALTHY, MINUTE, fault, service};
 
 fn shop(seed: u64) -> Scenario {
-    let mut scenario = presets::by_name("sample", seed, None).expect("it has this name");
-    scenario.faults.clear();
-    scenario.load.mean_gap_ns = MINUTE / 2500;
-    scenario.load.requests = u64::MAX;
-    scenario.load.until = MINUTE * (HEALTHY + 1);
-    scenario
-}
-
-fn service(scenario: &Scenario, name: &str) -> ServiceId {
-    scenario.topology.find_service(name).expect("the shop has it")
-}
-
-fn fault(trigger: Component, effect: Effect) -> Fault {
-    Fault {
-        trigger: vec![trigger],
-        from: MINUTE * HEALTHY,
-        until: u64::MAX,
-        share: Share::percent(70),
-        tenant: None,
-        effect,
-        cured_by: Vec::new(),
-    }
+    crate::shop::shop(seed, 2500)
 }
 
 fn boom() -> Effect {

@@ -6,40 +6,16 @@
 use std::path::Path;
 
 use resus_datasets::{
-    Capacity, Component, Deploy, Effect, Fault, Latency, Scenario, ServiceId, Share, Surge,
-    presets, write_parquet,
+    Capacity, Component, Deploy, Effect, Latency, Scenario, Surge, write_parquet,
 };
 use resus_store::WriterOptions;
 use serde_json::Value;
 
 use super::analyze_json;
-
-const MINUTE: u64 = 60_000_000_000;
-const HEALTHY: u64 = 5;
+use crate::shop::{HEALTHY, MINUTE, fault, service};
 
 fn shop(seed: u64) -> Scenario {
-    let mut scenario = presets::by_name("sample", seed, None).expect("it has this name");
-    scenario.faults.clear();
-    scenario.load.mean_gap_ns = MINUTE / 1500;
-    scenario.load.requests = u64::MAX;
-    scenario.load.until = MINUTE * (HEALTHY + 1);
-    scenario
-}
-
-fn service(scenario: &Scenario, name: &str) -> ServiceId {
-    scenario.topology.find_service(name).expect("the shop has it")
-}
-
-fn fault(trigger: Component, effect: Effect) -> Fault {
-    Fault {
-        trigger: vec![trigger],
-        from: MINUTE * HEALTHY,
-        until: u64::MAX,
-        share: Share::percent(60),
-        tenant: None,
-        effect,
-        cured_by: Vec::new(),
-    }
+    crate::shop::shop(seed, 1500)
 }
 
 fn error(error_type: &str) -> Effect {
