@@ -200,7 +200,7 @@ pub(super) struct Suspect {
     pub(super) proof: Proof,
     /// By which the failure is known again.
     pub(super) signature: Signature,
-    /// Failing requests to look at.
+    /// Failing requests to look at; where none failed, the oddest one.
     pub(super) failing: Vec<Request>,
     /// A passing request of the nearest passing class of paths, if there is one.
     pub(super) nearest_passing: Option<Request>,
