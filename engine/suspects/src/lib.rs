@@ -286,7 +286,6 @@ fn localise(
     }
     diagnosis.dependency = signature::dependency(&columns);
     let mut judged = verdict::judge(&columns, &counted, whole, config);
-    diagnosis.notes.extend(notes::of_level(config.level));
     diagnosis.on_every_path = std::mem::take(&mut judged.on_every_path);
     diagnosis.dendrogram = judged.dendrogram.take();
     let mut why = judged.why.clone();
@@ -300,6 +299,8 @@ fn localise(
     }
     if decision.decided {
         diagnosis.decided_by = DecidedBy::Evidence;
+    } else {
+        diagnosis.notes.extend(notes::of_level(config.level));
     }
     diagnosis.considered = std::mem::take(&mut decision.considered);
     if decision.suspects.is_empty() {
